@@ -1,0 +1,169 @@
+"""Pipelines of AI stages on supervised actors.
+
+Everything public is here. Names that need asyncio machinery or Ray are loaded on first use, so
+that ``import stageflow_actors`` stays light and never imports Ray.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from stageflow_actors.errors import (
+    AmbiguousInputError,
+    ContractErrorInfo,
+    CycleDetectedError,
+    DeploymentClosedError,
+    DeploymentError,
+    FrozenDataError,
+    InvalidRunInputError,
+    PipelineCancelled,
+    PipelineValidationError,
+    RayStartError,
+    RemoteStageError,
+    RemoteTraceback,
+    RuntimeFault,
+    StageCancellationRequested,
+    StageDefinitionError,
+    StageExecutionError,
+    StageFailedError,
+    StageflowError,
+    StageLostError,
+    StageOutputError,
+    StageReturnTypeError,
+    StageTimeoutError,
+    SupervisorLostError,
+    UndeclaredDependencyError,
+)
+from stageflow_actors.model.context import PipelineContext, PipelineTimer, StageContext
+from stageflow_actors.model.events import Event
+from stageflow_actors.model.identity import RunIdentity
+from stageflow_actors.model.inputs import StageInputs
+from stageflow_actors.model.output import (
+    StageArtifact,
+    StageEvent,
+    StageOutput,
+    StageReturn,
+    StageStatus,
+)
+from stageflow_actors.model.results import (
+    PipelineResults,
+    RunResult,
+    RunStatus,
+    StageCancellation,
+    StageFailure,
+    StageTiming,
+)
+from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.stage import Stage, StageKind, StageSpec, stage
+from stageflow_actors.pipeline import Pipeline, StageGraph, run_stage
+from stageflow_actors.ports import EventSink
+
+if TYPE_CHECKING:
+    from stageflow_actors.actors.deployment import Deployment
+    from stageflow_actors.actors.handle import RunHandle
+    from stageflow_actors.actors.local import LocalRuntime
+    from stageflow_actors.actors.observation import (
+        clear_event_sink,
+        event_statistics,
+        flush_events,
+        get_event_sink,
+        set_event_sink,
+    )
+    from stageflow_actors.actors.ray_runtime import RayRuntime
+    from stageflow_actors.adapters.sinks import InMemoryEventSink, LoggingEventSink, NoOpEventSink
+
+_LAZY = {
+    "Deployment": "stageflow_actors.actors.deployment",
+    "InMemoryEventSink": "stageflow_actors.adapters.sinks",
+    "LocalRuntime": "stageflow_actors.actors.local",
+    "LoggingEventSink": "stageflow_actors.adapters.sinks",
+    "NoOpEventSink": "stageflow_actors.adapters.sinks",
+    "RayRuntime": "stageflow_actors.actors.ray_runtime",
+    "RunHandle": "stageflow_actors.actors.handle",
+    "clear_event_sink": "stageflow_actors.actors.observation",
+    "event_statistics": "stageflow_actors.actors.observation",
+    "flush_events": "stageflow_actors.actors.observation",
+    "get_event_sink": "stageflow_actors.actors.observation",
+    "set_event_sink": "stageflow_actors.actors.observation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("stageflow-actors")
+    try:
+        module = _LAZY[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(importlib.import_module(module), name)
+
+
+__all__ = [
+    "AmbiguousInputError",
+    "ContextSnapshot",
+    "ContractErrorInfo",
+    "CycleDetectedError",
+    "Deployment",
+    "DeploymentClosedError",
+    "DeploymentError",
+    "Event",
+    "EventSink",
+    "FrozenDataError",
+    "InMemoryEventSink",
+    "InvalidRunInputError",
+    "LocalRuntime",
+    "LoggingEventSink",
+    "NoOpEventSink",
+    "Pipeline",
+    "PipelineCancelled",
+    "PipelineContext",
+    "PipelineResults",
+    "PipelineTimer",
+    "PipelineValidationError",
+    "RayRuntime",
+    "RayStartError",
+    "RemoteStageError",
+    "RemoteTraceback",
+    "RunHandle",
+    "RunIdentity",
+    "RunResult",
+    "RunStatus",
+    "RuntimeFault",
+    "Settings",
+    "Stage",
+    "StageArtifact",
+    "StageCancellation",
+    "StageCancellationRequested",
+    "StageContext",
+    "StageDefinitionError",
+    "StageEvent",
+    "StageExecutionError",
+    "StageFailedError",
+    "StageFailure",
+    "StageGraph",
+    "StageInputs",
+    "StageKind",
+    "StageLostError",
+    "StageOutput",
+    "StageOutputError",
+    "StageReturn",
+    "StageReturnTypeError",
+    "StageSpec",
+    "StageStatus",
+    "StageTimeoutError",
+    "StageTiming",
+    "StageflowError",
+    "SupervisorLostError",
+    "UndeclaredDependencyError",
+    "clear_event_sink",
+    "event_statistics",
+    "flush_events",
+    "get_event_sink",
+    "run_stage",
+    "set_event_sink",
+    "stage",
+]

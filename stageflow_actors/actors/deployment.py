@@ -1,0 +1,185 @@
+"""``Deployment``: a pipeline that is up, ready to take runs. The same face for every runtime."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self
+
+from stageflow_actors.actors.handle import RunHandle
+from stageflow_actors.errors import DeploymentClosedError
+from stageflow_actors.model.context import PipelineContext, StageContext, to_pipeline_context
+from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.results import PipelineResults, RunResult
+from stageflow_actors.model.snapshot import ContextSnapshot
+
+RunInput = str | Mapping[str, Any] | PipelineContext | StageContext | ContextSnapshot
+"""What ``map`` takes per run: an ``input_text``, the parts of a context, or a context."""
+
+
+class Deployment(ABC):
+    """An open deployment. Use it as ``async with runtime.deploy(pipeline) as app``."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._is_open = False
+        self.is_lost = False
+
+    @property
+    def name(self) -> str:
+        """Name of the pipeline."""
+        return self.plan.name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes runs."""
+        return self._is_open
+
+    async def open(self) -> Self:
+        """Start every stage, in parallel, and run their ``setup``.
+
+        Raises:
+            DeploymentError: a stage could not be started; the others are stopped again.
+        """
+        await self._open()
+        self._is_open = True
+        return self
+
+    async def close(self) -> None:
+        """Cancel what runs, run ``teardown`` of every stage, and stop. Does nothing if closed."""
+        if self._is_open:
+            self._is_open = False
+            await self._close()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def start(
+        self,
+        ctx: PipelineContext | StageContext | ContextSnapshot | None = None,
+        /,
+        **parts: Any,
+    ) -> RunHandle:
+        """Start a run and return at once. Takes a context, or its parts as ``input_text="Hi"``.
+
+        Raises:
+            DeploymentClosedError: the deployment is not open.
+            InvalidRunInputError: a context and parts were given.
+        """
+        if not self._is_open:
+            raise DeploymentClosedError(
+                f"Deployment of pipeline '{self.name}' is not open.",
+                hint="Use it inside 'async with runtime.deploy(pipeline) as app'.",
+            )
+        context = to_pipeline_context(ctx, parts)
+        if context.snapshot.topology is None:
+            named = context.snapshot.model_copy(update={"topology": self.name})
+            context = context.with_snapshot(named)
+        return self._launch(context)
+
+    async def run(
+        self,
+        ctx: PipelineContext | StageContext | ContextSnapshot | None = None,
+        /,
+        **parts: Any,
+    ) -> PipelineResults:
+        """Run once and return the outputs. If the caller is cancelled, so is the run, to its end.
+
+        Raises:
+            StageExecutionError: a stage failed or timed out; ``.results`` has what finished.
+            PipelineCancelled: the run was cancelled; ``.results`` has what finished.
+            DeploymentClosedError: the deployment is not open.
+        """
+        handle = await self.start(ctx, **parts)
+        try:
+            result = await handle.result()
+        except asyncio.CancelledError:
+            await handle.cancel("the caller was cancelled")
+            await handle.result()
+            raise
+        return result.raise_for_status().outputs
+
+    async def map(
+        self, inputs: Iterable[RunInput] | AsyncIterable[RunInput], *, concurrency: int = 8
+    ) -> AsyncGenerator[tuple[int, RunResult]]:
+        """Run once per input, at most ``concurrency`` at a time; yield as they end.
+
+        Yields the position of the input and its result, which is never an exception. Leaving the
+        loop early cancels the runs that are still going on.
+
+        Raises:
+            ValueError: ``concurrency`` is less than 1.
+        """
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, got {concurrency}.")
+        waiting: dict[asyncio.Task[RunResult], tuple[int, RunHandle]] = {}
+        try:
+            async with aclosing(_enumerate(inputs)) as numbered:
+                async for index, item in numbered:
+                    handle = await self._start_one(item)
+                    waiting[asyncio.ensure_future(handle.result())] = (index, handle)
+                    while len(waiting) >= concurrency:
+                        for done in await _first_done(waiting):
+                            yield waiting.pop(done)[0], done.result()
+            while waiting:
+                for done in await _first_done(waiting):
+                    yield waiting.pop(done)[0], done.result()
+        finally:
+            for _index, handle in waiting.values():
+                await handle.cancel("the caller of map() left")
+            if waiting:
+                await asyncio.wait(waiting)
+
+    async def _start_one(self, item: RunInput) -> RunHandle:
+        if isinstance(item, str):
+            return await self.start(input_text=item)
+        if isinstance(item, Mapping):
+            return await self.start(**item)
+        return await self.start(item)
+
+    @abstractmethod
+    async def describe(self) -> dict[str, Any]:
+        """What is deployed and where: pipeline, runtime, stages, processes, counters."""
+
+    @abstractmethod
+    async def _open(self) -> None: ...
+
+    @abstractmethod
+    async def _close(self) -> None: ...
+
+    @abstractmethod
+    def _launch(self, context: PipelineContext) -> RunHandle: ...
+
+
+async def _enumerate(
+    inputs: Iterable[RunInput] | AsyncIterable[RunInput],
+) -> AsyncGenerator[tuple[int, RunInput]]:
+    index = 0
+    if isinstance(inputs, AsyncIterable):
+        async for item in inputs:
+            yield index, item
+            index += 1
+    else:
+        for item in inputs:
+            yield index, item
+            index += 1
+
+
+async def _first_done(
+    waiting: Mapping[asyncio.Task[RunResult], object],
+) -> list[asyncio.Task[RunResult]]:
+    done, _pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    return [task for task in waiting if task in done]
+
+

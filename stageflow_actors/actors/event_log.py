@@ -1,0 +1,70 @@
+"""``EventLog``: the events of one run in order, for a reader that may come late or wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from stageflow_actors.model.events import Event
+
+
+class EventLog:
+    """Append-only and bounded; what a reader has taken is forgotten.
+
+    Beyond ``max_events`` the events of stages are dropped and counted, those of the runtime kept.
+    """
+
+    __slots__ = ("_events", "_is_closed", "_max_events", "_news", "_seq", "dropped")
+
+    def __init__(self, max_events: int) -> None:
+        self._events: list[Event] = []
+        self._max_events = max_events
+        self._seq = 0
+        self._is_closed = False
+        self._news: asyncio.Event | None = None
+        self.dropped = 0
+
+    def append(
+        self, type_: str, at: float, stage: str | None, attempt: int | None, data: Mapping[str, Any]
+    ) -> None:
+        """Add an event of the runtime."""
+        self._seq += 1
+        self._events.append(Event(type_, self._seq, at, stage, attempt, data))
+
+    def append_from_stage(
+        self, type_: str, at: float, stage: str, attempt: int, data: Mapping[str, Any]
+    ) -> None:
+        """Add an event that a stage emitted, if there is room."""
+        if len(self._events) >= self._max_events:
+            self.dropped += 1
+        else:
+            self.append(type_, at, stage, attempt, data)
+
+    def close(self) -> None:
+        """No further event will come."""
+        self._is_closed = True
+
+    def notify(self) -> None:
+        """Wake a waiting reader, if there is one."""
+        if self._news is not None:
+            self._news.set()
+
+    def unread(self) -> tuple[Event, ...]:
+        """Every event that no reader has taken."""
+        return tuple(self._events)
+
+    async def wait(self, after: int) -> tuple[tuple[Event, ...], bool]:
+        """Events with ``seq > after``, as soon as there are any, and whether they are the last.
+
+        Asking for what follows ``after`` says that everything up to it has arrived.
+        """
+        while True:
+            if self._events and self._events[0].seq <= after:
+                self._events = [event for event in self._events if event.seq > after]
+            if self._events or self._is_closed:
+                return tuple(self._events), self._is_closed
+            if self._news is None:
+                self._news = asyncio.Event()
+            self._news.clear()
+            await self._news.wait()

@@ -1,0 +1,137 @@
+"""``EventPump``: carries events to a sink on a thread of its own, so that no run waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stageflow_actors.model.events import Event, event_data
+from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.ports import EventSink
+
+logger = logging.getLogger("stageflow_actors.events")
+
+
+@dataclass(frozen=True, slots=True)
+class PumpStatistics:
+    """Exact counts: ``submitted == delivered + failed + dropped + waiting``."""
+
+    submitted: int
+    delivered: int
+    failed: int
+    dropped: int
+    waiting: int
+
+
+class EventPump:
+    """Delivers batches to one sink, one event after the other, in the order submitted.
+
+    Holds at most ``max_queued`` events; newer ones are dropped and counted. A sink that raises is
+    counted, warned about once, and asked again with the next event. The thread starts with the first
+    event and does not keep the process alive.
+    """
+
+    def __init__(self, sink: EventSink, max_queued: int) -> None:
+        self.sink = sink
+        self._max_queued = max_queued
+        self._batches: deque[tuple[ContextSnapshot, Sequence[Event]]] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+        self._has_warned = False
+        self._submitted = self._delivered = self._failed = self._dropped = 0
+
+    @property
+    def statistics(self) -> PumpStatistics:
+        """What has become of every event so far."""
+        with self._changed:
+            return PumpStatistics(
+                self._submitted, self._delivered, self._failed, self._dropped, self._waiting()
+            )
+
+    def submit(self, snapshot: ContextSnapshot, events: Sequence[Event]) -> None:
+        """Queue events of one run; never waits for the sink."""
+        if not events:
+            return
+        with self._changed:
+            room = 0 if self._is_closed else max(0, self._max_queued - self._waiting())
+            self._submitted += len(events)
+            self._dropped += max(0, len(events) - room)
+            if not room:
+                return
+            self._batches.append((snapshot, events[:room]))
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="stageflow-events", daemon=True
+                )
+                self._thread.start()
+            self._changed.notify_all()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything submitted so far is done with; ``False`` if that took too long."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            goal = self._submitted
+            while self._submitted - self._waiting() < goal:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+            return True
+
+    def close(self, timeout_s: float) -> None:
+        """Deliver what is queued, within ``timeout_s``; drop and count what comes later."""
+        with self._changed:
+            self._is_closed = True
+        self.flush(timeout_s)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _waiting(self) -> int:
+        return self._submitted - self._delivered - self._failed - self._dropped
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            while True:
+                with self._changed:
+                    while not self._batches:
+                        if self._is_closed:
+                            return
+                        self._changed.wait()
+                    batch = self._batches.popleft()
+                runner.run(self._deliver(*batch))
+
+    async def _deliver(self, snapshot: ContextSnapshot, events: Sequence[Event]) -> None:
+        delivered = failed = 0
+        for event in events:
+            try:
+                await self.sink.emit(type=event.type, data=event_data(event, snapshot))
+                delivered += 1
+            except Exception as error:
+                failed += 1
+                self._warn_once(error)
+            if (delivered + failed) % 64 == 0:
+                self._count(delivered, failed)
+                delivered = failed = 0
+        self._count(delivered, failed)
+
+    def _count(self, delivered: int, failed: int) -> None:
+        with self._changed:
+            self._delivered += delivered
+            self._failed += failed
+            self._changed.notify_all()
+
+    def _warn_once(self, error: Exception) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "Event sink %s raised %s; runs go on, its failures are counted.",
+                type(self.sink).__name__,
+                type(error).__name__,
+                exc_info=error,
+            )

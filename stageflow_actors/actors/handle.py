@@ -1,0 +1,126 @@
+"""``RunHandle``: one started run, held by the process that started it."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+from stageflow_actors.actors.event_pump import EventPump
+from stageflow_actors.actors.messages import RunReport
+from stageflow_actors.actors.observation import is_observed
+from stageflow_actors.model.context import PipelineContext
+from stageflow_actors.model.events import Event
+from stageflow_actors.model.results import RunResult
+
+
+class RunHandle(ABC):
+    """A run that may still be going on. How it is reached is up to the runtime's subclass.
+
+    The events of a short run come with its report. Those of a run that takes longer than
+    ``flush_interval_s``, or whose ``events()`` somebody reads, are fetched while it goes on.
+    """
+
+    def __init__(self, context: PipelineContext, pump: EventPump, flush_interval_s: float) -> None:
+        self._context = context
+        self._pump = pump
+        self._flush_interval_s = flush_interval_s
+        self._loop = asyncio.get_running_loop()
+        self._seen: list[Event] = []
+        self._last_seq = 0
+        self._news = asyncio.Event()
+        self._feed: asyncio.Task[None] | None = None
+        self._feed_timer = self._loop.call_later(flush_interval_s, self._start_feed)
+        self._unwatch = context.cancellation.watch(self._forward_cancel)
+        self._conclusion = self._loop.create_task(self._conclude())
+
+    @property
+    def run_id(self) -> UUID:
+        """``pipeline_run_id`` of the run."""
+        return self._context.pipeline_run_id
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the verdict is here."""
+        return self._conclusion.done()
+
+    async def result(self) -> RunResult:
+        """The verdict, once there is one; never raises for how the run ended."""
+        return await asyncio.shield(self._conclusion)
+
+    async def cancel(self, reason: str = "") -> bool:
+        """Ask the run to stop; ``False`` if it has ended or somebody asked before.
+
+        Returns as soon as the request is on its way. ``result()`` waits for the end.
+        """
+        return not self.is_done and self._context.cancellation.request(reason)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Every event of the run from its first, as they come, to its last."""
+        self._start_feed()
+        position = 0
+        while True:
+            while position < len(self._seen):
+                yield self._seen[position]
+                position += 1
+            if self.is_done:
+                return
+            self._news.clear()
+            if position == len(self._seen) and not self.is_done:
+                await self._news.wait()
+
+    @abstractmethod
+    async def _fetch_report(self) -> RunReport | RunResult:
+        """Wait for the verdict; a ``RunResult`` where there is no report of it any more."""
+
+    @abstractmethod
+    async def _fetch_events(self, after: int) -> tuple[Sequence[Event], bool]:
+        """Wait for events with ``seq > after``; the flag says that no more will come."""
+
+    @abstractmethod
+    def _send_cancel(self, reason: str) -> None:
+        """Pass a request to stop on to the run."""
+
+    @abstractmethod
+    def _to_result(self, report: RunReport) -> RunResult:
+        """Open a report."""
+
+    async def _conclude(self) -> RunResult:
+        try:
+            report = await self._fetch_report()
+            if isinstance(report, RunResult):
+                return report
+            self._take(report.events)
+            return self._to_result(report)
+        finally:
+            self._feed_timer.cancel()
+            self._unwatch()
+            if self._feed is not None:
+                self._feed.cancel()
+            # Readers look at is_done, which turns true only after this coroutine has returned.
+            self._loop.call_soon(self._news.set)
+
+    def _take(self, events: Sequence[Event]) -> None:
+        fresh = [event for event in events if event.seq > self._last_seq]
+        if not fresh:
+            return
+        self._last_seq = fresh[-1].seq
+        self._seen.extend(fresh)
+        if is_observed(self._pump):
+            self._pump.submit(self._context.snapshot, fresh)
+        self._news.set()
+
+    def _start_feed(self) -> None:
+        if self._feed is None and not self.is_done:
+            self._feed = self._loop.create_task(self._read_feed())
+
+    async def _read_feed(self) -> None:
+        is_last = False
+        while not is_last:
+            events, is_last = await self._fetch_events(self._last_seq)
+            self._take(events)
+
+    def _forward_cancel(self, reason: str) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._send_cancel, reason)

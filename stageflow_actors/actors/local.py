@@ -1,0 +1,221 @@
+"""``LocalRuntime``: the same pipelines in this process, on the caller's event loop, without Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stageflow_actors.actors.codec import (
+    Failure,
+    Payload,
+    SealedOutput,
+    decode,
+    open_output,
+    seal_snapshot,
+)
+from stageflow_actors.actors.deployment import Deployment
+from stageflow_actors.actors.event_pump import EventPump
+from stageflow_actors.actors.handle import RunHandle
+from stageflow_actors.actors.messages import RunReport
+from stageflow_actors.actors.observation import DEFAULT_SINK, make_pump
+from stageflow_actors.actors.reports import result_of
+from stageflow_actors.actors.run import Run
+from stageflow_actors.actors.stage_host import StageHost, setup_error, unreadable_inputs
+from stageflow_actors.model.context import (
+    Cancellation,
+    PipelineContext,
+    PipelineTimer,
+    StageContext,
+)
+from stageflow_actors.model.events import Event
+from stageflow_actors.model.inputs import StageInputs
+from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.results import PipelineResults, RunResult
+from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.stage import StageSpec
+from stageflow_actors.ports import Deployable, EventSink
+
+
+class LocalRuntime:
+    """Runs pipelines in this process. Behaves as ``RayRuntime`` does; isolates data, not crashes.
+
+    A plain ``def`` stage that blocks cannot be interrupted here: the verdict waits for it.
+    """
+
+    def __init__(
+        self, *, settings: Settings | None = None, event_sink: EventSink | None = None
+    ) -> None:
+        self.settings = settings or Settings()
+        self._pump = make_pump(event_sink, self.settings) if event_sink is not None else None
+
+    def deploy(self, pipeline: Deployable) -> Deployment:
+        """A deployment of ``pipeline``, to be opened with ``async with``.
+
+        Raises:
+            PipelineValidationError: the stages do not form a pipeline.
+        """
+        pump = self._pump or DEFAULT_SINK.pump()
+        return LocalDeployment(pipeline.plan, pipeline.specs, self.settings, pump)
+
+    async def run_once(self, pipeline: Deployable, context: PipelineContext) -> PipelineResults:
+        """Deploy, run and close again; see ``Deployment.run`` for what it raises."""
+        async with self.deploy(pipeline) as app:
+            return await app.run(context)
+
+
+class LocalDeployment(Deployment):
+    """One ``StageHost`` per stage, all on the event loop that opened it."""
+
+    def __init__(
+        self, plan: Plan, specs: Sequence[StageSpec], settings: Settings, pump: EventPump
+    ) -> None:
+        super().__init__(plan)
+        self._specs = specs
+        self._settings = settings
+        self._pump = pump
+        self._hosts: list[StageHost] = []
+        self._handles: set[_LocalRunHandle] = set()
+
+    async def describe(self) -> dict[str, Any]:
+        return {
+            "pipeline": self.name,
+            "runtime": "local",
+            "pid": os.getpid(),
+            "stages": [
+                {"name": stage.name, "kind": stage.kind, "pid": os.getpid()}
+                for stage in self.plan.stages
+            ],
+        }
+
+    async def _open(self) -> None:
+        prepared = await asyncio.gather(
+            *(StageHost.prepare(spec, self._settings) for spec in self._specs)
+        )
+        hosts = [host for host in prepared if isinstance(host, StageHost)]
+        for spec, outcome in zip(self._specs, prepared, strict=True):
+            if isinstance(outcome, Failure):
+                await _teardown(hosts)
+                raise setup_error(self.name, spec.name, outcome)
+        self._hosts = hosts
+
+    async def _close(self) -> None:
+        for handle in tuple(self._handles):
+            await handle.cancel("the deployment was closed")
+        for handle in tuple(self._handles):
+            await handle.result()
+        await _teardown(self._hosts)
+
+    def _launch(self, context: PipelineContext) -> RunHandle:
+        bodies = _LocalBodies(self._hosts, context.snapshot)
+        run = Run(self.plan, bodies, self._settings.max_events_per_run)
+        run.begin(cancelled=context.cancellation.reason)
+        handle = _LocalRunHandle(
+            run, self.name, context, self._pump, self._settings.event_flush_interval_s
+        )
+        self._handles.add(handle)
+        run.ended.add_done_callback(lambda _ended: self._handles.discard(handle))
+        return handle
+
+
+class _LocalRunHandle(RunHandle):
+    def __init__(
+        self,
+        run: Run,
+        pipeline: str,
+        context: PipelineContext,
+        pump: EventPump,
+        flush_interval_s: float,
+    ) -> None:
+        self._run = run
+        self._pipeline = pipeline
+        super().__init__(context, pump, flush_interval_s)
+
+    async def _fetch_report(self) -> RunReport:
+        return await self._run.ended
+
+    async def _fetch_events(self, after: int) -> tuple[Sequence[Event], bool]:
+        return await self._run.log.wait(after)
+
+    def _send_cancel(self, reason: str) -> None:
+        self._run.cancel(reason)
+
+    def _to_result(self, report: RunReport) -> RunResult:
+        return result_of(report, self._pipeline, self._context.snapshot)
+
+
+class _LocalBodies:
+    """The bodies of one run: one task each."""
+
+    __slots__ = ("_hosts", "_live", "_loop", "_snapshot", "_timer")
+
+    def __init__(self, hosts: Sequence[StageHost], snapshot: ContextSnapshot) -> None:
+        self._hosts = hosts
+        self._loop = asyncio.get_running_loop()
+        self._snapshot = seal_snapshot(snapshot)
+        self._timer = PipelineTimer()
+        self._live: dict[int, _Body] = {}
+
+    def start(
+        self, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]
+    ) -> None:
+        body = self._live[stage] = _Body()
+        body.task = self._loop.create_task(self._execute(body, run, stage, attempt, inputs))
+
+    def interrupt(self, stage: int, attempt: int, reason: str) -> None:
+        body = self._live[stage]
+        body.cancellation.request(reason)
+        # A task cancelled before its first step would end without a receipt; its body looks at the
+        # request itself. A thread cannot be cancelled, and is waited for.
+        if body.has_begun and body.task is not None and not self._hosts[stage].is_blocking:
+            body.task.cancel()
+
+    async def _execute(
+        self, body: _Body, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]
+    ) -> None:
+        body.has_begun = True
+        host = self._hosts[stage]
+        try:
+            ctx = self._context(host.name, attempt, inputs, body.cancellation)
+        except Exception as error:
+            receipt = unreadable_inputs(host.name, error)
+        else:
+            receipt = await host.execute(ctx)
+        del self._live[stage]
+        run.stage_ended(stage, attempt, receipt)
+
+    def _context(
+        self,
+        stage: str,
+        attempt: int,
+        inputs: Mapping[str, SealedOutput],
+        cancellation: Cancellation,
+    ) -> StageContext:
+        sealed = self._snapshot
+        snapshot: ContextSnapshot = decode(sealed) if isinstance(sealed, Payload) else sealed
+        opened = {name: open_output(output) for name, output in inputs.items()}
+        return StageContext(
+            snapshot,
+            StageInputs(snapshot, opened, stage_name=stage),
+            stage,
+            self._timer,
+            attempt=attempt,
+            cancellation=cancellation,
+        )
+
+
+class _Body:
+    """One execution that is going on."""
+
+    __slots__ = ("cancellation", "has_begun", "task")
+
+    def __init__(self) -> None:
+        self.cancellation = Cancellation()
+        self.has_begun = False
+        self.task: asyncio.Task[None] | None = None
+
+
+async def _teardown(hosts: Sequence[StageHost]) -> None:
+    await asyncio.gather(*(host.teardown() for host in hosts))

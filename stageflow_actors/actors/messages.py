@@ -1,0 +1,72 @@
+"""What travels between handle, supervisor and stages. Importable, small, and plain but for payloads.
+
+User data stands in here as ``Payload`` bytes (or, inside one process, as a sealed object): a
+supervisor passes it on and never looks inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from stageflow_actors.actors.codec import Failure, Payload, SealedOutput
+from stageflow_actors.engine.facts import Ending
+from stageflow_actors.model.events import Event
+from stageflow_actors.model.results import RunStatus
+
+
+class RunRequest(NamedTuple):
+    """Handle to supervisor: start a run. ``cancelled`` is set where it was cancelled before."""
+
+    run: str
+    snapshot: Payload
+    started_ms: int
+    cancelled: str | None
+
+
+class Envelope(NamedTuple):
+    """Supervisor to stage: execute once."""
+
+    run: str
+    attempt: int
+    snapshot: Payload
+    started_ms: int
+    inputs: Mapping[str, Payload]
+
+
+class Receipt(NamedTuple):
+    """Stage to supervisor: how one execution ended. Times are seconds since the Unix epoch."""
+
+    ending: Ending
+    started_at: float
+    ended_at: float
+    output: SealedOutput | None = None
+    reason: str = ""
+    failure: Failure | None = None
+    events: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+
+
+class StageEnd(NamedTuple):
+    """A receipt with the name of its stage, as a report lists it.
+
+    ``timed_out`` says that it came too late; its text is then what is said of it.
+    """
+
+    stage: str
+    attempt: int
+    receipt: Receipt
+    timed_out: str | None = None
+
+
+class RunReport(NamedTuple):
+    """Supervisor to handle: the verdict and everything that led to it, in order of completion."""
+
+    status: RunStatus
+    stage: str | None
+    reason: str | None
+    ends: tuple[StageEnd, ...]
+    never_started: tuple[str, ...]
+    events: tuple[Event, ...]
+    events_dropped: int
+    started_at: float
+    ended_at: float

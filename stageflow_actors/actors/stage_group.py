@@ -1,0 +1,162 @@
+"""``StageGroup``: the stage actors of one deployment; the place where a supervisor calls Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from stageflow_actors.actors.codec import Failure, Payload, failure_of, failure_to_wire
+from stageflow_actors.actors.messages import Envelope, Receipt
+from stageflow_actors.actors.stage_actor import StageActor
+from stageflow_actors.engine.facts import Ending
+from stageflow_actors.errors import DeploymentError, StageLostError
+from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.settings import Settings
+
+
+@dataclass(slots=True)
+class _Member:
+    """One stage's actor. ``ready`` resolves to its process id, or to why it has none."""
+
+    actor: Any
+    ready: asyncio.Task[int | Failure]
+
+
+class StageGroup:
+    """One actor per stage, replaced when its process has died.
+
+    Ray restarts and retries nothing here (``max_restarts=0``, ``max_task_retries=0``): it would hide
+    a death, and might run a call twice without saying so.
+    """
+
+    def __init__(self, plan: Plan, code: Sequence[Payload], settings: Settings) -> None:
+        self._plan = plan
+        self._code = code
+        self._settings = settings
+        self._members: list[_Member] = []
+        self._actor_class = ray.remote(StageActor).options(  # type: ignore[attr-defined] # untyped in ray
+            num_cpus=0,
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=settings.max_pending_calls,
+            enable_task_events=False,
+        )
+        self.calls = 0
+
+    async def start(self) -> dict[str, Failure]:
+        """Create all actors at once and wait for their setup. Returns what failed, by stage."""
+        self._members = [self._hire(stage) for stage in range(len(self._plan.stages))]
+        tasks = [member.ready for member in self._members]
+        await asyncio.wait(tasks, timeout=self._settings.deploy_timeout_s)
+        failures: dict[str, Failure] = {}
+        for stage, task in zip(self._plan.stages, tasks, strict=True):
+            outcome = task.result() if task.done() else self._late(stage.name)
+            if isinstance(outcome, Failure):
+                failures[stage.name] = outcome
+        return failures
+
+    async def execute(self, stage: int, envelope: Envelope) -> Receipt:
+        """Have a stage execute once. The death of its process is a receipt too."""
+        started_at = time.time()
+        member = await self._fit_member(stage)
+        try:
+            self.calls += 1
+            receipt: Receipt = await member.actor.execute.remote(envelope)
+        except RayError as error:
+            self._replace(stage, member)
+            return _lost(self._plan.stages[stage].name, error, started_at)
+        return receipt
+
+    async def interrupt(self, stage: int, run: str, attempt: int, reason: str) -> None:
+        """Pass an interrupt on; a dead process needs none."""
+        self.calls += 1
+        try:
+            await self._members[stage].actor.interrupt.remote(run, attempt, reason)
+        except RayError:
+            return
+
+    async def stop(self) -> None:
+        """Run every ``teardown``, last stage first to be asked, then end the processes."""
+        reversed_members = self._members[::-1]
+        teardowns = [
+            asyncio.ensure_future(_quietly(member.actor.teardown.remote()))
+            for member in reversed_members
+        ]
+        if teardowns:
+            await asyncio.wait(teardowns, timeout=self._settings.stop_timeout_s)
+        for member in reversed_members:
+            ray.kill(member.actor)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Name, kind and process id of every stage."""
+        return [
+            {"name": stage.name, "kind": stage.kind, "pid": _pid(member)}
+            for stage, member in zip(self._plan.stages, self._members, strict=True)
+        ]
+
+    def _hire(self, stage: int) -> _Member:
+        actor = self._actor_class.remote(self._settings)
+        return _Member(actor, asyncio.ensure_future(self._prepare(stage, actor)))
+
+    async def _prepare(self, stage: int, actor: Any) -> int | Failure:
+        try:
+            outcome: int | Failure = await actor.prepare.remote(self._code[stage])
+        except RayError as error:
+            return failure_to_wire(failure_of(_lost_error(self._plan.stages[stage].name, error)))
+        return outcome
+
+    async def _fit_member(self, stage: int) -> _Member:
+        member = self._members[stage]
+        if not member.ready.done():
+            await asyncio.shield(member.ready)
+        return member
+
+    def _replace(self, stage: int, dead: _Member) -> None:
+        """Several calls may report the same death; the first one hires."""
+        if self._members[stage] is dead:
+            self._members[stage] = self._hire(stage)
+
+    def _late(self, stage: str) -> Failure:
+        return failure_to_wire(
+            failure_of(
+                DeploymentError(
+                    f"Stage '{stage}' was not ready within {self._settings.deploy_timeout_s:g} s.",
+                    stage=stage,
+                    hint="Make its setup faster, or raise Settings.deploy_timeout_s.",
+                    code="DEPLOYMENT-TIMEOUT",
+                )
+            )
+        )
+
+
+def _pid(member: _Member) -> int | None:
+    outcome = member.ready.result() if member.ready.done() else None
+    return outcome if isinstance(outcome, int) else None
+
+
+def _lost_error(stage: str, error: RayError) -> StageLostError:
+    return StageLostError(
+        f"The process of stage '{stage}' died or could not be reached: {type(error).__name__}.",
+        hint="Whether the stage had finished is unknown; a new process takes later runs.",
+    )
+
+
+def _lost(stage: str, error: RayError, started_at: float) -> Receipt:
+    failure = failure_to_wire(failure_of(_lost_error(stage, error)))
+    return Receipt(
+        Ending.FAIL, started_at, time.time(), reason=failure.message, failure=failure
+    )
+
+
+async def _quietly(call: Any) -> None:
+    """Await a call whose failure changes nothing: the process is ended next."""
+    try:
+        await call
+    except RayError:
+        return

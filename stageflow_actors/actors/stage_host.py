@@ -1,0 +1,182 @@
+"""``StageHost``: the user code of one stage in this process, and how its every end is recorded.
+
+Used by the local runtime in its own process and by the stage actor in its.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from stageflow_actors.actors.codec import Failure, failure_of, open_exception, plain_event, seal
+from stageflow_actors.actors.messages import Receipt
+from stageflow_actors.engine.facts import Ending
+from stageflow_actors.errors import (
+    DeploymentError,
+    StageCancellationRequested,
+    StageFailedError,
+    StageOutputError,
+    describe_exception,
+)
+from stageflow_actors.model.context import StageContext
+from stageflow_actors.model.output import StageOutput, StageStatus, to_output
+from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.stage import StageSpec, instantiate, is_blocking
+
+logger = logging.getLogger("stageflow_actors")
+
+_ENDINGS = {
+    StageStatus.OK: Ending.OK,
+    StageStatus.SKIP: Ending.SKIP,
+    StageStatus.CANCEL: Ending.CANCEL,
+    StageStatus.FAIL: Ending.FAIL,
+}
+
+
+class StageHost:
+    """One stage, alive: one instance, set up once, executing any number of runs at a time."""
+
+    __slots__ = ("_body", "_instance", "_settings", "_threads", "is_blocking", "name")
+
+    def __init__(self, spec: StageSpec, settings: Settings) -> None:
+        self.name = spec.name
+        self._settings = settings
+        self._instance = instantiate(spec)
+        self._body: Callable[[StageContext], Any] = getattr(
+            self._instance, "execute", self._instance
+        )
+        self.is_blocking = is_blocking(self._instance)
+        self._threads: ThreadPoolExecutor | None = None
+
+    @classmethod
+    async def prepare(cls, spec: StageSpec, settings: Settings) -> StageHost | Failure:
+        """A host whose ``setup`` has run, or why there is none."""
+        try:
+            host = cls(spec, settings)
+            await host._call_hook("setup")
+        except Exception as error:
+            return failure_of(error)
+        return host
+
+    async def teardown(self) -> None:
+        """Run the stage's ``teardown``, if it has one; what it raises is logged."""
+        try:
+            await self._call_hook("teardown")
+        except Exception:
+            logger.exception("teardown of stage '%s' raised.", self.name)
+        finally:
+            if self._threads is not None:
+                self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def execute(self, ctx: StageContext) -> Receipt:
+        """Run the body once; never raises, whatever the body does."""
+        started_at = time.time()
+        if ctx.cancellation.is_requested:
+            return Receipt(Ending.INTERRUPTED, started_at, started_at, reason=_reason(ctx))
+        began = time.perf_counter()
+        try:
+            output = to_output(await self._run_body(ctx), self.name)
+            spent = time.perf_counter() - began
+            sealed = seal(
+                output, self.name, int(spent * 1000), max_depth=self._settings.max_data_depth
+            )
+        except StageCancellationRequested as request:
+            output = StageOutput.cancel(request.reason)
+            spent = time.perf_counter() - began
+            sealed = seal(output, self.name, int(spent * 1000))
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            ended_at = started_at + time.perf_counter() - began
+            return self._raised(error, ctx, started_at, ended_at)
+        ended_at = started_at + spent
+        ending = _ENDINGS[output.status]
+        failure = failure_of(StageFailedError(output.reason)) if ending is Ending.FAIL else None
+        events = (*ctx.emitted, *output.events) if ctx.emitted or output.events else ()
+        return Receipt(
+            ending,
+            started_at,
+            ended_at,
+            sealed,
+            "" if ending is Ending.OK else output.reason,
+            failure,
+            tuple(map(plain_event, events)) if events else (),
+        )
+
+    async def _run_body(self, ctx: StageContext) -> Any:
+        if not self.is_blocking:
+            return await self._body(ctx)
+        returned = await self._in_thread(ctx)
+        return await returned if inspect.isawaitable(returned) else returned
+
+    async def _in_thread(self, ctx: StageContext) -> Any:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(
+                self._settings.max_threads_per_stage, thread_name_prefix=f"stage-{self.name}"
+            )
+        future = self._threads.submit(contextvars.copy_context().run, self._body, ctx)
+        # A body that still waits for a thread can be taken back; a running one cannot.
+        ctx.cancellation.watch(lambda _reason: future.cancel())
+        return await asyncio.wrap_future(future)
+
+    def _raised(
+        self, error: BaseException, ctx: StageContext, started_at: float, ended_at: float
+    ) -> Receipt:
+        events = tuple(map(plain_event, ctx.emitted))
+        if isinstance(error, asyncio.CancelledError) and ctx.cancellation.is_requested:
+            return Receipt(
+                Ending.INTERRUPTED, started_at, ended_at, reason=_reason(ctx), events=events
+            )
+        failure = failure_of(error)
+        return Receipt(
+            Ending.FAIL,
+            started_at,
+            ended_at,
+            reason=failure.message,
+            failure=failure,
+            events=events,
+        )
+
+    async def _call_hook(self, name: str) -> None:
+        hook = getattr(self._instance, name, None)
+        if hook is not None:
+            returned = hook()
+            if inspect.isawaitable(returned):
+                await returned
+
+
+def _reason(ctx: StageContext) -> str:
+    return ctx.cancellation.reason or ""
+
+
+def unreadable_inputs(stage: str, error: Exception) -> Receipt:
+    """The receipt of a stage whose inputs cannot be read in its process."""
+    now = time.time()
+    failure = failure_of(
+        StageOutputError(
+            f"The inputs of stage '{stage}' cannot be read in its process: "
+            f"{type(error).__name__}: {describe_exception(error)}.",
+            hint="Their classes must be importable there too, or pass plain data.",
+            code="OUTPUT-UNREADABLE",
+        )
+    )
+    return Receipt(Ending.FAIL, now, now, reason=failure.message, failure=failure)
+
+
+def setup_error(pipeline: str, stage: str, failure: Failure) -> DeploymentError:
+    """The error of a deployment whose ``stage`` could not be set up."""
+    error = DeploymentError(
+        f"Stage '{stage}' of pipeline '{pipeline}' could not be set up: "
+        f"{failure.error_type}: {failure.message}",
+        stage=stage,
+        hint="Its constructor or its setup() raised; the cause is attached.",
+        code="DEPLOYMENT-SETUP",
+    )
+    error.__cause__ = open_exception(failure)
+    return error

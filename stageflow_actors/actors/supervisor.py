@@ -1,0 +1,116 @@
+"""``Supervisor``: the Ray actor that owns one deployment: its stage actors and all its runs.
+
+It runs no user code and imports no user module. User data passes through as bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stageflow_actors.actors.codec import Failure, Payload
+from stageflow_actors.actors.messages import Envelope, Receipt, RunReport, RunRequest
+from stageflow_actors.actors.run import Run
+from stageflow_actors.actors.stage_group import StageGroup
+from stageflow_actors.model.events import Event
+from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.settings import Settings
+
+_MAX_EARLY_CANCELS = 10_000
+
+
+class Supervisor:
+    """Decides and delegates: every run is a ``Run``, every stage a ``StageActor`` of its own.
+
+    The stage actors belong to this process. If it dies, Ray ends them with it.
+    """
+
+    def __init__(self, plan: Plan, code: Sequence[Payload], settings: Settings) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._group = StageGroup(plan, code, settings)
+        self._runs: dict[str, Run] = {}
+        # Ray may deliver a cancel before the request that it is about.
+        self._early_cancels: OrderedDict[str, str] = OrderedDict()
+        self._is_closing = False
+
+    async def open(self) -> dict[str, Failure]:
+        """Start every stage, in parallel. Returns those that failed, by name."""
+        return await self._group.start()
+
+    async def run(self, request: RunRequest) -> RunReport:
+        """Execute one run to its verdict."""
+        cancelled = request.cancelled or self._early_cancels.pop(request.run, None)
+        if self._is_closing:
+            cancelled = cancelled or "the deployment was closed"
+        bodies = _RemoteBodies(self._group, request)
+        run = self._runs[request.run] = Run(self._plan, bodies, self._settings.max_events_per_run)
+        run.begin(cancelled)
+        try:
+            return await run.ended
+        finally:
+            del self._runs[request.run]
+
+    async def cancel(self, run: str, reason: str) -> None:
+        """Ask a run to stop."""
+        live = self._runs.get(run)
+        if live is not None:
+            live.cancel(reason)
+            return
+        self._early_cancels[run] = reason
+        if len(self._early_cancels) > _MAX_EARLY_CANCELS:
+            self._early_cancels.popitem(last=False)
+
+    async def events(self, run: str, after: int) -> tuple[tuple[Event, ...], bool]:
+        """Events of a live run with ``seq > after``, once there are any; the flag says the last."""
+        live = self._runs.get(run)
+        return ((), True) if live is None else await live.log.wait(after)
+
+    async def describe(self) -> dict[str, Any]:
+        """Processes and counters."""
+        return {
+            "supervisor": {"pid": os.getpid(), "live_runs": len(self._runs)},
+            "stages": self._group.describe(),
+            "calls_to_stages": self._group.calls,
+        }
+
+    async def close(self) -> None:
+        """Cancel every run, wait for the verdicts, and stop the stages within the time limit."""
+        self._is_closing = True
+        runs = list(self._runs.values())
+        for run in runs:
+            run.cancel("the deployment was closed")
+        if runs:
+            await asyncio.wait([run.ended for run in runs], timeout=self._settings.stop_timeout_s)
+        await self._group.stop()
+
+
+class _RemoteBodies:
+    """The bodies of one run: one call to a stage actor each."""
+
+    __slots__ = ("_group", "_request", "_tasks")
+
+    def __init__(self, group: StageGroup, request: RunRequest) -> None:
+        self._group = group
+        self._request = request
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, run: Run, stage: int, attempt: int, inputs: Mapping[str, Any]) -> None:
+        request = self._request
+        envelope = Envelope(request.run, attempt, request.snapshot, request.started_ms, inputs)
+        self._spawn(self._execute(run, stage, envelope))
+
+    def interrupt(self, stage: int, attempt: int, reason: str) -> None:
+        self._spawn(self._group.interrupt(stage, self._request.run, attempt, reason))
+
+    async def _execute(self, run: Run, stage: int, envelope: Envelope) -> None:
+        receipt: Receipt = await self._group.execute(stage, envelope)
+        run.stage_ended(stage, envelope.attempt, receipt)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,103 @@
+"""``RunMachine``: one run, decided. Facts in, commands out; no clock, no I/O, no randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stageflow_actors.engine.commands import (
+    ArmTimer,
+    Command,
+    EmitEvent,
+    EndRun,
+    InterruptStage,
+    StartStage,
+)
+from stageflow_actors.engine.facts import Fact
+from stageflow_actors.engine.state import RunPhase, RunState, StageState
+from stageflow_actors.engine.transitions import RUN_TRANSITIONS
+from stageflow_actors.engine.verdict import decisive
+from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.results import RunStatus
+
+_END_EVENT = {
+    RunStatus.OK: "pipeline.completed",
+    RunStatus.FAILED: "pipeline.failed",
+    RunStatus.TIMED_OUT: "pipeline.failed",
+    RunStatus.CANCELLED: "pipeline.cancelled",
+}
+
+
+class RunMachine:
+    """Fail-fast execution of a plan.
+
+    A stage starts as soon as all its dependencies have passed. The first failure, timeout or cancel
+    stops the run: live bodies are told to stop, and the verdict follows when the last has ended.
+    Constant work per stage and edge.
+    """
+
+    __slots__ = ("state",)
+
+    def __init__(self, plan: Plan) -> None:
+        self.state = RunState(plan)
+
+    def advance(self, facts: Sequence[Fact]) -> list[Command]:
+        """Take the facts of one tick, in the order they were seen; say what to do now."""
+        state = self.state
+        commands: list[Command] = []
+        for fact in facts:
+            RUN_TRANSITIONS[state.phase, type(fact)](state, fact, commands)
+        if facts:
+            self._act_on_tick(facts[-1].at, commands)
+        return commands
+
+    def _act_on_tick(self, now: float, commands: list[Command]) -> None:
+        state = self.state
+        if state.phase is RunPhase.RUNNING:
+            if state.tick_causes:
+                self._stop(commands)
+            else:
+                self._start_ready(now, commands)
+        state.ready.clear()
+        state.tick_causes.clear()
+        if not state.live and state.phase in (RunPhase.RUNNING, RunPhase.STOPPING):
+            self._end(now, commands)
+
+    def _start_ready(self, now: float, commands: list[Command]) -> None:
+        state = self.state
+        if state.remaining == len(state.stages) and not state.live:
+            commands.append(EmitEvent("pipeline.started", now))
+        for index in sorted(state.ready) if len(state.ready) > 1 else state.ready:
+            stage = state.plan.stages[index]
+            state.stages[index] = StageState.RUNNING
+            state.live += 1
+            commands.append(EmitEvent(f"stage.{stage.name}.started", now, index, 1))
+            commands.append(StartStage(index, 1))
+            if stage.timeout_s is not None:
+                commands.append(ArmTimer(index, 1, stage.timeout_s))
+
+    def _stop(self, commands: list[Command]) -> None:
+        state = self.state
+        state.phase = RunPhase.STOPPING
+        state.cause = cause = decisive(state.tick_causes)
+        for index, stage_state in enumerate(state.stages):
+            if stage_state is StageState.RUNNING:
+                state.stages[index] = StageState.STOPPING
+                commands.append(InterruptStage(index, 1, cause.reason))
+
+    def _end(self, now: float, commands: list[Command]) -> None:
+        state = self.state
+        state.phase = RunPhase.ENDED
+        cause = state.cause
+        if cause is None:
+            verdict = EndRun(RunStatus.OK, None, None)
+        else:
+            verdict = EndRun(cause.status, cause.stage_name(state.plan), cause.reason)
+        data = {
+            "status": verdict.status.value,
+            "duration_ms": round((now - state.accepted_at) * 1000),
+        }
+        if cause is not None:
+            data["deciding_stage"] = verdict.stage
+            data["reason"] = verdict.reason
+        commands.append(EmitEvent(_END_EVENT[verdict.status], now, data=data))
+        commands.append(verdict)

@@ -1,0 +1,82 @@
+"""The state of one run, as the engine sees it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from stageflow_actors.engine.verdict import Cause
+from stageflow_actors.model.plan import Plan
+
+
+class RunPhase(Enum):
+    """Where a run stands."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    """The verdict is known; bodies are still ending."""
+    ENDED = "ended"
+
+
+class StageState(Enum):
+    """Where a stage stands. ``is_live``: its body may be executing."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    """Told to stop because the run stops."""
+    TIMING_OUT = "timing_out"
+    """Told to stop because its time is up."""
+    OK = "ok"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    """Asked to stop the run."""
+    INTERRUPTED = "interrupted"
+    """Stopped because it was told to."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the body may be executing."""
+        return self in _LIVE
+
+
+_LIVE = frozenset({StageState.RUNNING, StageState.STOPPING, StageState.TIMING_OUT})
+PASSED = frozenset({StageState.OK, StageState.SKIPPED})
+"""States that let dependents run."""
+
+
+class RunState:
+    """Mutable, private to ``RunMachine``; read by invariants and tests.
+
+    ``waiting_for[i]`` counts the dependencies of stage ``i`` that have not passed yet. ``live`` and
+    ``remaining`` count stages with a live body and stages that have not ended.
+    """
+
+    __slots__ = (
+        "accepted_at",
+        "cause",
+        "late_facts",
+        "live",
+        "phase",
+        "plan",
+        "ready",
+        "remaining",
+        "stages",
+        "tick_causes",
+        "waiting_for",
+    )
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.phase = RunPhase.CREATED
+        self.stages = [StageState.WAITING] * len(plan.stages)
+        self.waiting_for = [len(stage.dependencies) for stage in plan.stages]
+        self.remaining = len(plan.stages)
+        self.live = 0
+        self.cause: Cause | None = None
+        self.accepted_at = 0.0
+        self.late_facts = 0
+        self.ready: list[int] = []
+        self.tick_causes: list[Cause] = []

@@ -1,0 +1,51 @@
+"""Why a run stops early, and which reason wins when several come in the same tick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from stageflow_actors.model.context import EXTERNAL
+from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.results import RunStatus
+
+
+class CauseKind(IntEnum):
+    """What stopped a run. The smallest value of a tick wins: the worse news is not hidden."""
+
+    FAILURE = 1
+    TIMEOUT = 2
+    STAGE_CANCEL = 3
+    EXTERNAL_CANCEL = 4
+
+
+_STATUS = {
+    CauseKind.FAILURE: RunStatus.FAILED,
+    CauseKind.TIMEOUT: RunStatus.TIMED_OUT,
+    CauseKind.STAGE_CANCEL: RunStatus.CANCELLED,
+    CauseKind.EXTERNAL_CANCEL: RunStatus.CANCELLED,
+}
+
+
+@dataclass(slots=True)
+class Cause:
+    """One reason to stop: its kind, the stage it came from (an index) and its text."""
+
+    kind: CauseKind
+    stage: int | None
+    reason: str
+
+    @property
+    def status(self) -> RunStatus:
+        """The status of a run that this cause decided."""
+        return _STATUS[self.kind]
+
+    def stage_name(self, plan: Plan) -> str:
+        """The stage that decided, or ``<external>``."""
+        return EXTERNAL if self.stage is None else plan.stages[self.stage].name
+
+
+def decisive(causes: Sequence[Cause]) -> Cause:
+    """The cause that decides a tick: by kind, then by position in the plan."""
+    return min(causes, key=lambda cause: (cause.kind, -1 if cause.stage is None else cause.stage))

@@ -1,0 +1,48 @@
+"""``Event``: what happened in a run, in order. Types follow the taxonomy of the README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from stageflow_actors.model.snapshot import ContextSnapshot
+
+
+class Event(NamedTuple):
+    """One event of one run.
+
+    ``seq`` counts from 1 without gaps, ``at`` is seconds since the Unix epoch, ``stage`` and
+    ``attempt`` are set for events of a stage.
+    """
+
+    type: str
+    seq: int
+    at: float
+    stage: str | None
+    attempt: int | None
+    data: Mapping[str, Any]
+
+
+def event_data(event: Event, snapshot: ContextSnapshot) -> dict[str, Any]:
+    """What a sink receives as ``data``: ids and position of ``event``, then its own fields."""
+    data = {
+        "pipeline_run_id": str(snapshot.pipeline_run_id),
+        "request_id": str(snapshot.request_id),
+        "session_id": _text(snapshot.session_id),
+        "user_id": _text(snapshot.user_id),
+        "org_id": _text(snapshot.org_id),
+        "topology": snapshot.topology,
+        "execution_mode": snapshot.execution_mode,
+        "seq": event.seq,
+        "timestamp": datetime.fromtimestamp(event.at, UTC).isoformat(),
+    }
+    if event.stage is not None:
+        data["stage"] = event.stage
+        data["attempt"] = event.attempt
+    data.update(event.data)
+    return data
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

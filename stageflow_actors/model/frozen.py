@@ -1,0 +1,194 @@
+"""Deep freezing: what one stage hands to another can be read by everybody and written by nobody.
+
+Plain data (the JSON types and a few scalars) is rebuilt from read-only containers and may then be
+shared. Everything else is left in place and reported, so that the caller gives each reader a copy.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath
+from types import NoneType
+from typing import Any, NoReturn
+from uuid import UUID
+
+from stageflow_actors.errors import FrozenDataError, StageOutputError
+
+DEFAULT_MAX_DEPTH = 100
+"""Levels of nesting; far above real data, far below Python's recursion limit."""
+
+_ATOMS = frozenset(
+    {
+        str, int, float, bool, NoneType, bytes, complex, UUID, Decimal, Fraction,
+        datetime, date, time, timedelta, PosixPath, PurePosixPath, PureWindowsPath, range,
+    }
+)  # fmt: skip
+"""Exact types without mutable state; their subclasses may have some and are treated as opaque."""
+
+
+def _refuse(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+    raise FrozenDataError(
+        "This data belongs to another stage or to the run and is read-only.",
+        hint="Take a copy first: dict(data), list(items) or copy.deepcopy(data).",
+    )
+
+
+class FrozenDict(dict[Any, Any]):
+    """A ``dict`` that refuses to change; equal to, and serialised like, the plain one.
+
+    ``copy()``, ``dict(x)`` and ``copy.deepcopy(x)`` give plain, mutable data.
+    """
+
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def copy(self) -> dict[Any, Any]:
+        return dict(self)
+
+    def __copy__(self) -> dict[Any, Any]:
+        return dict(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
+        return {copy.deepcopy(k, memo): copy.deepcopy(v, memo) for k, v in self.items()}
+
+    def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[Any, Any]]]:
+        return FrozenDict, (dict(self),)
+
+
+class FrozenList(list[Any]):
+    """A ``list`` that refuses to change; see ``FrozenDict``."""
+
+    __slots__ = ()
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse  # type: ignore[assignment]
+
+    def copy(self) -> list[Any]:
+        return list(self)
+
+    def __copy__(self) -> list[Any]:
+        return list(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
+        return [copy.deepcopy(item, memo) for item in self]
+
+    def __reduce__(self) -> tuple[type[FrozenList], tuple[list[Any]]]:
+        return FrozenList, (list(self),)
+
+
+def freeze(value: Any, *, max_depth: int = DEFAULT_MAX_DEPTH) -> tuple[Any, bool]:
+    """``(frozen, is_plain)``: ``value`` in read-only containers, and whether it may be shared.
+
+    A ``set`` becomes a ``frozenset``. Where ``is_plain`` is false, objects that could still be
+    changed are inside: give every reader a copy of its own.
+
+    Raises:
+        StageOutputError: the data contains itself (``OUTPUT-CYCLE``) or is nested deeper than
+            ``max_depth`` (``OUTPUT-DEPTH``).
+    """
+    opaque: list[type] = []
+    frozen = _freeze(value, max_depth, opaque)
+    if frozen is _TOO_DEEP:
+        raise _too_deep(value, max_depth)
+    return frozen, not opaque
+
+
+_TOO_DEEP: Any = object()
+
+
+def _freeze(value: Any, depth_left: int, opaque: list[type]) -> Any:
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    freezer = _CONTAINERS.get(kind)
+    if freezer is None:
+        opaque.append(kind)
+        return value
+    if not depth_left:
+        return _TOO_DEEP
+    return freezer(value, depth_left - 1, opaque)
+
+
+def _freeze_dict(value: dict[Any, Any], depth_left: int, opaque: list[type]) -> Any:
+    plain: dict[Any, Any] = {}
+    for key, item in value.items():
+        if type(key) is not str and _freeze(key, depth_left, opaque) is _TOO_DEEP:
+            return _TOO_DEEP
+        frozen = item if type(item) in _ATOMS else _freeze(item, depth_left, opaque)
+        if frozen is _TOO_DEEP:
+            return _TOO_DEEP
+        plain[key] = frozen
+    return FrozenDict(plain)
+
+
+def _freeze_items(value: Any, depth_left: int, opaque: list[type]) -> list[Any] | None:
+    items = []
+    for item in value:
+        frozen = item if type(item) in _ATOMS else _freeze(item, depth_left, opaque)
+        if frozen is _TOO_DEEP:
+            return None
+        items.append(frozen)
+    return items
+
+
+def _sequence(build: Callable[[list[Any]], Any]) -> Callable[[Any, int, list[type]], Any]:
+    def freezer(value: Any, depth_left: int, opaque: list[type]) -> Any:
+        items = _freeze_items(value, depth_left, opaque)
+        return _TOO_DEEP if items is None else build(items)
+
+    return freezer
+
+
+_CONTAINERS: dict[type, Callable[[Any, int, list[type]], Any]] = {
+    dict: _freeze_dict,
+    FrozenDict: _freeze_dict,
+    list: _sequence(FrozenList),
+    FrozenList: _sequence(FrozenList),
+    tuple: _sequence(tuple),
+    set: _sequence(frozenset),
+    frozenset: _sequence(frozenset),
+}
+
+
+def _too_deep(value: Any, max_depth: int) -> StageOutputError:
+    path = _path_to_cycle(value)
+    if path is not None:
+        return StageOutputError(
+            f"The data contains itself at {path}.",
+            hint="Refer to the repeated part by a key or an id.",
+            code="OUTPUT-CYCLE",
+        )
+    return StageOutputError(
+        f"The data is nested deeper than {max_depth} levels.",
+        hint="Flatten it, or raise Settings.max_data_depth.",
+        code="OUTPUT-DEPTH",
+    )
+
+
+def _path_to_cycle(root: Any) -> str | None:
+    """Where the data meets one of its own ancestors; iterative, as the data may be very deep."""
+    ancestors: set[int] = set()
+    trail: list[tuple[int, Any, str]] = []
+    pending: list[tuple[int, str, Any]] = [(0, "data", root)]
+    finished: set[int] = set()
+    while pending:
+        level, path, value = pending.pop()
+        while len(trail) > level:
+            done, _value, _path = trail.pop()
+            ancestors.discard(done)
+            finished.add(done)
+        if type(value) not in _CONTAINERS or id(value) in finished:
+            continue
+        if id(value) in ancestors:
+            return path
+        ancestors.add(id(value))
+        trail.append((id(value), value, path))
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        pending.extend((level + 1, f"{path}[{key!r}]", item) for key, item in items)
+    return None

@@ -1,0 +1,127 @@
+"""``Plan``: the validated shape of a pipeline as plain data, without any user code.
+
+This is all that deciding what happens next needs to know, and all that a supervisor sees.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from stageflow_actors.errors import ContractErrorInfo, CycleDetectedError, PipelineValidationError
+from stageflow_actors.model.stage import StageSpec
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage of a plan; ``dependencies`` and ``dependents`` are indices into ``Plan.stages``."""
+
+    name: str
+    kind: str
+    dependencies: tuple[int, ...]
+    dependents: tuple[int, ...]
+    timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A pipeline's stages in topological order, ties in the order of their declaration."""
+
+    name: str
+    stages: tuple[StagePlan, ...]
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Names in topological order."""
+        return tuple(stage.name for stage in self.stages)
+
+
+def make_plan(name: str, specs: Sequence[StageSpec]) -> tuple[Plan, tuple[StageSpec, ...]]:
+    """The plan of ``specs``, and the specs in the plan's order. Linear in stages and edges.
+
+    Raises:
+        PipelineValidationError: no stages (``CONTRACT-004-EMPTY``) or a dependency that does not
+            exist (``CONTRACT-004-MISSING_DEP``).
+        CycleDetectedError: the dependencies form a circle (``CONTRACT-004-CYCLE``).
+    """
+    by_name = {spec.name: spec for spec in specs}
+    _check_not_empty(name, by_name)
+    _check_dependencies_exist(by_name)
+    order = _topological_order(by_name)
+    position = {stage_name: index for index, stage_name in enumerate(order)}
+    dependents: list[list[int]] = [[] for _ in order]
+    for index, stage_name in enumerate(order):
+        for dependency in by_name[stage_name].dependencies:
+            dependents[position[dependency]].append(index)
+    ordered = tuple(by_name[stage_name] for stage_name in order)
+    stages = tuple(
+        StagePlan(
+            name=spec.name,
+            kind=spec.kind.value,
+            dependencies=tuple(position[dependency] for dependency in spec.dependencies),
+            dependents=tuple(dependents[index]),
+            timeout_s=spec.timeout,
+        )
+        for index, spec in enumerate(ordered)
+    )
+    return Plan(name, stages), ordered
+
+
+def _check_not_empty(name: str, by_name: dict[str, StageSpec]) -> None:
+    if by_name:
+        return
+    raise PipelineValidationError(
+        f"Pipeline '{name}' has no stages.",
+        stages=[],
+        info=ContractErrorInfo(
+            code="CONTRACT-004-EMPTY",
+            summary="The pipeline has no stages",
+            fix_hint="Add at least one with with_stage().",
+        ),
+    )
+
+
+def _check_dependencies_exist(by_name: dict[str, StageSpec]) -> None:
+    for spec in by_name.values():
+        for dependency in spec.dependencies:
+            if dependency not in by_name:
+                raise _missing_dependency(spec.name, dependency, list(by_name))
+
+
+def _missing_dependency(stage: str, dependency: str, known: list[str]) -> PipelineValidationError:
+    near = difflib.get_close_matches(dependency, known, n=1)
+    hint = (
+        f"Did you mean '{near[0]}'?" if near else "Add that stage, or remove it from dependencies=."
+    )
+    return PipelineValidationError(
+        f"Stage '{stage}' depends on '{dependency}', which does not exist.",
+        stages=[stage, dependency],
+        info=ContractErrorInfo(
+            code="CONTRACT-004-MISSING_DEP",
+            summary="A dependency does not exist",
+            fix_hint=hint,
+            context={"stage": stage, "dependency": dependency},
+        ),
+    )
+
+
+def _topological_order(by_name: dict[str, StageSpec]) -> tuple[str, ...]:
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for name in by_name:
+        sorter.add(name)
+    for name, spec in by_name.items():
+        sorter.add(name, *spec.dependencies)
+    try:
+        return tuple(sorter.static_order())
+    except CycleError as error:
+        raise CycleDetectedError(_readable_cycle(error.args[1], list(by_name))) from None
+
+
+def _readable_cycle(closed_path: list[str], declared: list[str]) -> list[str]:
+    """The circle in the direction of ``dependencies=``, from its first declared stage."""
+    circle = closed_path[:-1][::-1]
+    order = {name: index for index, name in enumerate(declared)}
+    start = min(range(len(circle)), key=lambda index: order[circle[index]])
+    return [*circle[start:], *circle[:start], circle[start]]

@@ -1,0 +1,46 @@
+"""``Settings``: every bound and interval of the runtime, in one place."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stageflow_actors.model.frozen import DEFAULT_MAX_DEPTH
+
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """Bounds of a runtime. Each names what happens when it is reached."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_data_depth: Annotated[int, Field(gt=0, le=DEFAULT_MAX_DEPTH)] = DEFAULT_MAX_DEPTH
+    """Levels of nesting in a stage's output; deeper fails the stage with ``OUTPUT-DEPTH``."""
+
+    max_events_per_run: Positive = 65_536
+    """Events kept of one run; further events of stages are dropped and counted, the runtime's own
+    are kept."""
+
+    max_queued_events: Positive = 65_536
+    """Events waiting for a slow sink; the newest are dropped and counted."""
+
+    event_flush_interval_s: Seconds = 0.25
+    """How long a run may hold back events from the sink; a run that ends hands them over at once."""
+
+    max_threads_per_stage: Positive = 32
+    """Plain ``def`` executions of one stage at a time; further ones wait."""
+
+    max_pending_calls: Positive = 10_000
+    """Calls an actor works on at a time; further ones wait in Ray's queue."""
+
+    max_idle_deployments: Positive = 4
+    """Deployments that ``pipeline.run`` keeps warm; the one idle for longest is closed beyond it."""
+
+    deploy_timeout_s: Seconds = 60.0
+    """How long stages may take to start; longer fails the deployment and names those missing."""
+
+    stop_timeout_s: Seconds = 10.0
+    """How long ``teardown`` of all stages may take when a deployment closes; then they are killed."""

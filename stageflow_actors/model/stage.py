@@ -1,0 +1,258 @@
+"""The contract of a stage, and how a class, an instance or a function becomes one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar, cast, overload, runtime_checkable
+
+from stageflow_actors.errors import StageDefinitionError
+from stageflow_actors.model.context import StageContext
+from stageflow_actors.model.output import StageReturn
+
+
+class StageKind(StrEnum):
+    """A label for readers, pictures and events. It changes no behaviour."""
+
+    TRANSFORM = "transform"
+    ENRICH = "enrich"
+    ROUTE = "route"
+    GUARD = "guard"
+    WORK = "work"
+    AGENT = "agent"
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """What a stage class offers; nothing has to be inherited.
+
+    ``execute`` may be a plain ``def``: it then runs in a worker thread. ``async def setup(self)`` and
+    ``async def teardown(self)`` are optional and run once per process of the stage.
+    """
+
+    name: str
+    kind: StageKind
+
+    def execute(self, ctx: StageContext) -> StageReturn | Awaitable[StageReturn]:
+        """Do the work of one run."""
+
+
+StageFunction = Callable[[StageContext], StageReturn | Awaitable[StageReturn]]
+StageRunner = type[Any] | StageFunction | Stage
+"""A stage class, a stage instance, an ``async def`` or a plain ``def``."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """One declared stage: its name, what runs it, and what it depends on.
+
+    ``dependencies`` are the stages whose output it reads, ``config`` the keyword arguments of a
+    stage class, ``timeout`` the seconds one execution may take (``None``: no limit).
+    """
+
+    name: str
+    runner: StageRunner
+    kind: StageKind
+    dependencies: tuple[str, ...] = ()
+    config: Mapping[str, Any] | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    """What ``@stage`` noted on a class or function."""
+
+    name: str | None = None
+    kind: StageKind | None = None
+    dependencies: tuple[str, ...] = ()
+    config: Mapping[str, Any] | None = field(default=None)
+    timeout: float | None = None
+
+
+_DECLARATION = "__stageflow_stage__"
+Runner = TypeVar("Runner", bound=Callable[..., Any])
+
+
+@overload
+def stage(
+    name: str,
+    runner: StageRunner,
+    kind: StageKind | str | None = None,
+    *,
+    dependencies: str | Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    timeout: float | None = None,
+) -> StageSpec: ...
+@overload
+def stage(
+    name: str | None = None,
+    runner: None = None,
+    kind: StageKind | str | None = None,
+    *,
+    dependencies: str | Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    timeout: float | None = None,
+) -> Callable[[Runner], Runner]: ...
+def stage(
+    name: str | None = None,
+    runner: StageRunner | None = None,
+    kind: StageKind | str | None = None,
+    *,
+    dependencies: str | Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    timeout: float | None = None,
+) -> StageSpec | Callable[[Runner], Runner]:
+    """Declare a stage: with a ``runner`` the declaration itself, without one a decorator.
+
+    ::
+
+        Pipeline.from_stages(
+            stage("greet", Greet),
+            stage("shout", Shout, dependencies="greet"),
+        )
+
+        @stage(kind=StageKind.TRANSFORM, dependencies="greet")
+        async def shout(ctx): ...
+
+        Pipeline.from_stages(greet, shout)
+
+    Raises:
+        StageDefinitionError: the declaration is unusable; the message says which part.
+    """
+    if runner is not None:
+        return declare_stage(
+            name or "", runner, kind, dependencies=dependencies, config=config, timeout=timeout
+        )
+
+    def declare(target: Runner) -> Runner:
+        declaration = _Declaration(
+            name=name or getattr(target, "name", None) or target.__name__,
+            kind=_to_kind(kind, target.__name__) if kind is not None else None,
+            dependencies=_to_names(dependencies),
+            config=config,
+            timeout=timeout,
+        )
+        setattr(target, _DECLARATION, declaration)
+        return target
+
+    return declare
+
+
+def declare_stage(
+    name: str,
+    runner: StageRunner,
+    kind: StageKind | str | None = None,
+    *,
+    dependencies: str | Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    timeout: float | None = None,
+) -> StageSpec:
+    """A validated ``StageSpec``; what is not given is taken from ``@stage`` on the runner.
+
+    Raises:
+        StageDefinitionError: empty name, unusable runner, no kind, ``config`` without a class, or a
+            ``timeout`` that is not a positive number.
+    """
+    declared: _Declaration = getattr(runner, _DECLARATION, _Declaration())
+    if not isinstance(name, str) or not name.strip():
+        raise StageDefinitionError(
+            f"A stage needs a name, got {name!r}.", hint="Give it a non-empty string."
+        )
+    _check_runner(name, runner)
+    config = declared.config if config is None else config
+    if config is not None and not isinstance(runner, type):
+        raise StageDefinitionError(
+            f"Stage '{name}' has config= but is no class.",
+            hint="config= holds the constructor arguments of a stage class; "
+            "an instance or a function is configured already.",
+        )
+    return StageSpec(
+        name=name,
+        runner=runner,
+        kind=_kind_of(name, runner, kind, declared.kind),
+        dependencies=_to_names(dependencies) or declared.dependencies,
+        config=dict(config) if config is not None else None,
+        timeout=_to_timeout(name, declared.timeout if timeout is None else timeout),
+    )
+
+
+def spec_of(declared: StageSpec | StageRunner) -> StageSpec:
+    """``declared`` itself, or the spec of a class or function marked with ``@stage``.
+
+    Raises:
+        StageDefinitionError: it carries no declaration.
+    """
+    if isinstance(declared, StageSpec):
+        return declared
+    declaration: _Declaration | None = getattr(declared, _DECLARATION, None)
+    if declaration is None or declaration.name is None:
+        raise StageDefinitionError(
+            f"{declared!r} is not a declared stage.",
+            hint="Mark it with @stage(kind=...), or pass stage(name, runner, kind).",
+        )
+    return declare_stage(declaration.name, declared)
+
+
+def is_blocking(runner: StageRunner) -> bool:
+    """Whether the body of ``runner`` is a plain ``def``, which has to run in a thread."""
+    body = getattr(runner, "execute", runner)
+    return not (
+        inspect.iscoroutinefunction(body)
+        or inspect.iscoroutinefunction(getattr(body, "__call__", None))  # noqa: B004 - the bound method
+    )
+
+
+def _check_runner(name: str, runner: object) -> None:
+    if callable(getattr(runner, "execute", None)):
+        return
+    if isinstance(runner, type) or not callable(runner):
+        raise StageDefinitionError(
+            f"Stage '{name}' cannot run {runner!r}.",
+            hint="A runner is a class or an instance with execute(ctx), or a function of ctx.",
+        )
+
+
+def _kind_of(
+    name: str, runner: object, kind: StageKind | str | None, declared: StageKind | None
+) -> StageKind:
+    given = kind or declared or getattr(runner, "kind", None)
+    if given is None:
+        raise StageDefinitionError(
+            f"Stage '{name}' has no kind.",
+            hint="Pass one, for example StageKind.TRANSFORM, or set kind on its class.",
+        )
+    return _to_kind(given, name)
+
+
+def _to_kind(kind: StageKind | str, name: str) -> StageKind:
+    try:
+        return StageKind(kind)
+    except ValueError as unknown:
+        known = ", ".join(StageKind)
+        raise StageDefinitionError(
+            f"Stage '{name}' has the unknown kind {kind!r}.", hint=f"Known kinds: {known}."
+        ) from unknown
+
+
+def _to_names(dependencies: str | Sequence[str]) -> tuple[str, ...]:
+    names = (dependencies,) if isinstance(dependencies, str) else tuple(dependencies or ())
+    return tuple(dict.fromkeys(names))
+
+
+def _to_timeout(name: str, timeout: float | None) -> float | None:
+    if timeout is None:
+        return None
+    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or not timeout > 0:
+        raise StageDefinitionError(
+            f"Stage '{name}' has timeout={timeout!r}.", hint="Give seconds greater than 0, or None."
+        )
+    return float(timeout)
+
+
+def instantiate(spec: StageSpec) -> Stage | StageFunction:
+    """What actually runs: a new instance of a stage class, anything else as it is."""
+    if isinstance(spec.runner, type):
+        return cast(Stage, spec.runner(**(spec.config or {})))
+    return cast("Stage | StageFunction", spec.runner)

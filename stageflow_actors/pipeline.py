@@ -1,0 +1,258 @@
+"""``Pipeline``: the immutable builder that users write, and ``StageGraph``: what it builds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from stageflow_actors.errors import (
+    ContractErrorInfo,
+    InvalidRunInputError,
+    PipelineValidationError,
+    StageDefinitionError,
+)
+from stageflow_actors.model.context import PipelineContext, StageContext, to_pipeline_context
+from stageflow_actors.model.output import StageOutput
+from stageflow_actors.model.plan import Plan, make_plan
+from stageflow_actors.model.results import PipelineResults
+from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.stage import StageKind, StageRunner, StageSpec, declare_stage, spec_of
+
+if TYPE_CHECKING:
+    from stageflow_actors.actors.local import LocalRuntime
+    from stageflow_actors.actors.ray_runtime import RayRuntime
+
+    Runtime = LocalRuntime | RayRuntime
+
+RunStart = PipelineContext | StageContext | ContextSnapshot
+"""What a run can start from, instead of the parts of a context."""
+
+
+class _Runnable:
+    """What a pipeline and its graph share: they can be run."""
+
+    plan: Plan
+    specs: tuple[StageSpec, ...]
+
+    async def run(
+        self, ctx: RunStart | None = None, /, *, runtime: Runtime | None = None, **parts: Any
+    ) -> PipelineResults:
+        """Run once: from a context, or from its parts as in ``run(input_text="World")``.
+
+        Without ``runtime`` this runs on Ray: the first run starts a local one if this process has
+        none, and deploys the stages, which stay up for the next run.
+
+        Raises:
+            PipelineValidationError: the stages do not form a pipeline.
+            InvalidRunInputError: a context and parts were given.
+            StageExecutionError: a stage failed; ``.results`` has what finished.
+            PipelineCancelled: the run was cancelled; ``.results`` has what finished.
+            RuntimeFault: Ray could not be started, or a stage could not be deployed.
+        """
+        context = to_pipeline_context(ctx, parts)
+        if runtime is None:
+            from stageflow_actors.actors.defaults import DEFAULT_RUNTIME
+
+            runtime = DEFAULT_RUNTIME.get()
+        return await runtime.run_once(self, context)
+
+    def run_sync(
+        self, ctx: RunStart | None = None, /, *, runtime: Runtime | None = None, **parts: Any
+    ) -> PipelineResults:
+        """``run`` for scripts without an event loop; blocks until the run has ended.
+
+        Raises:
+            InvalidRunInputError: called inside a running event loop; besides what ``run`` raises.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run(ctx, runtime=runtime, **parts))
+        raise InvalidRunInputError(
+            "run_sync() was called inside a running event loop.", hint="Use 'await run(...)' there."
+        )
+
+
+class StageGraph(_Runnable):
+    """A validated pipeline, ready to run any number of times.
+
+    Raises:
+        PipelineValidationError: the stages do not form a pipeline (a ``ValueError``).
+    """
+
+    def __init__(self, specs: Sequence[StageSpec], *, name: str = "pipeline") -> None:
+        self.plan, self.specs = make_plan(name, specs)
+
+    @property
+    def name(self) -> str:
+        """Name of the pipeline."""
+        return self.plan.name
+
+    def stage_names(self) -> list[str]:
+        """Names in topological order, ties as declared."""
+        return list(self.plan.stage_names)
+
+
+class Pipeline(_Runnable):
+    """Stages and their dependencies. Every method returns a new pipeline; none changes this one.
+
+    Stages may be added in any order; dependencies are checked by ``build``.
+    """
+
+    def __init__(self, name: str = "pipeline") -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise StageDefinitionError(
+                f"A pipeline needs a name, got {name!r}.", hint="Give it a non-empty string."
+            )
+        self.name = name
+        # Pipelines that grew from one another share one append-only list, of which each sees its
+        # own length: adding n stages one by one stays linear, and none of them ever changes.
+        self._shared: list[StageSpec] = []
+        self._position: dict[str, int] = {}
+        self._length = 0
+
+    @classmethod
+    def from_stages(cls, *stages: StageSpec | StageRunner, name: str = "pipeline") -> Self:
+        """A pipeline of declared stages: ``stage(...)`` specs, or what ``@stage`` marked."""
+        return cls(name).with_stages(*stages)
+
+    def with_stage(
+        self,
+        name: str,
+        runner: StageRunner,
+        kind: StageKind | str | None = None,
+        dependencies: str | Sequence[str] = (),
+        *,
+        config: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> Self:
+        """A pipeline with one more stage; see ``StageSpec`` for the parameters.
+
+        Raises:
+            StageDefinitionError: the stage is unusable, or its name is taken.
+        """
+        return self._with(
+            declare_stage(
+                name, runner, kind, dependencies=dependencies, config=config, timeout=timeout
+            )
+        )
+
+    def with_stages(self, *stages: StageSpec | StageRunner) -> Self:
+        """A pipeline with more declared stages.
+
+        Raises:
+            StageDefinitionError: one of them is unusable, or its name is taken.
+        """
+        pipeline = self
+        for declared in stages:
+            pipeline = pipeline._with(spec_of(declared))
+        return pipeline
+
+    def compose(self, other: Pipeline) -> Self:
+        """A pipeline with the stages of both; a stage in both must be the same in both.
+
+        Named ``a+b``, or ``a`` where both have that name.
+
+        Raises:
+            PipelineValidationError: two different stages share a name (``CONTRACT-004-CONFLICT``).
+        """
+        name = self.name if self.name == other.name else f"{self.name}+{other.name}"
+        combined = type(self)(name).with_stages(*self._specs())
+        for spec in other._specs():
+            mine = self.get_stage(spec.name)
+            if mine is None:
+                combined = combined._with(spec)
+            elif mine != spec:
+                raise _conflict(spec.name, self.name, other.name)
+        return combined
+
+    def has_stage(self, name: str) -> bool:
+        """Whether there is a stage of that name."""
+        return self._position.get(name, self._length) < self._length
+
+    def get_stage(self, name: str) -> StageSpec | None:
+        """The stage of that name, or ``None``."""
+        return self._shared[self._position[name]] if self.has_stage(name) else None
+
+    def stage_names(self) -> list[str]:
+        """Names in topological order, ties as declared.
+
+        Raises:
+            PipelineValidationError: the stages do not form a pipeline.
+        """
+        return self.build().stage_names()
+
+    def build(self) -> StageGraph:
+        """The validated graph; linear in stages and dependencies.
+
+        Raises:
+            PipelineValidationError: no stages, or a dependency that does not exist.
+            CycleDetectedError: stages depend on each other in a circle.
+        """
+        return self._graph
+
+    @property
+    def plan(self) -> Plan:  # type: ignore[override] # computed here, stored in StageGraph
+        """The validated shape."""
+        return self._graph.plan
+
+    @property
+    def specs(self) -> tuple[StageSpec, ...]:  # type: ignore[override]
+        """The stages in the plan's order."""
+        return self._graph.specs
+
+    @cached_property
+    def _graph(self) -> StageGraph:
+        return StageGraph(self._specs(), name=self.name)
+
+    def _specs(self) -> list[StageSpec]:
+        return self._shared[: self._length]
+
+    def _with(self, spec: StageSpec) -> Self:
+        if self.has_stage(spec.name):
+            raise StageDefinitionError(
+                f"Pipeline '{self.name}' has a stage '{spec.name}' already.",
+                hint="Give the second one another name.",
+                code="STAGE-DUPLICATE",
+            )
+        grown = type(self)(self.name)
+        if self._length == len(self._shared):
+            grown._shared, grown._position = self._shared, self._position
+        else:  # another pipeline grew from this one first
+            grown._shared = self._specs()
+            grown._position = {known.name: index for index, known in enumerate(grown._shared)}
+        grown._position[spec.name] = self._length
+        grown._shared.append(spec)
+        grown._length = self._length + 1
+        return grown
+
+
+def _conflict(stage: str, left: str, right: str) -> PipelineValidationError:
+    return PipelineValidationError(
+        f"Pipelines '{left}' and '{right}' have different stages named '{stage}'.",
+        stages=[stage],
+        info=ContractErrorInfo(
+            code="CONTRACT-004-CONFLICT",
+            summary="Two different stages share a name",
+            fix_hint="Rename one of them, or make them the same.",
+            context={"stage": stage, "pipelines": [left, right]},
+        ),
+    )
+
+
+async def run_stage(
+    name: str,
+    runner: StageRunner,
+    kind: StageKind | str | None = None,
+    /,
+    *,
+    config: Mapping[str, Any] | None = None,
+    runtime: Runtime | None = None,
+    **parts: Any,
+) -> StageOutput:
+    """Run one stage as a pipeline of its own, named ``{name}_pipeline``; returns its output."""
+    pipeline = Pipeline(f"{name}_pipeline").with_stage(name, runner, kind, config=config)
+    results = await pipeline.run(runtime=runtime, **parts)
+    return results.require(name)
