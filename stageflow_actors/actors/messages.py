@@ -1,16 +1,17 @@
 """What travels between handle, supervisor and stages. Importable, small, and plain but for payloads.
 
 User data stands in here as ``Payload`` bytes (or, inside one process, as a sealed object): a
-supervisor passes it on and never looks inside.
+supervisor passes it on and never looks inside. Between processes a message is one ``bytes``: Ray
+hands bytes on as they are, while it pickles objects with a slow, general pickler.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from stageflow_actors.actors.codec import Failure, Payload, SealedOutput
-from stageflow_actors.engine.facts import Ending
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.results import RunStatus
 
@@ -35,9 +36,12 @@ class Envelope(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """Stage to supervisor: how one execution ended. Times are seconds since the Unix epoch."""
+    """Stage to supervisor: how one execution ended. Times are seconds since the Unix epoch.
 
-    ending: Ending
+    ``ending`` is the value of an ``Ending``: a string pickles several times faster than the member.
+    """
+
+    ending: str
     started_at: float
     ended_at: float
     output: SealedOutput | None = None
@@ -70,3 +74,13 @@ class RunReport(NamedTuple):
     events_dropped: int
     started_at: float
     ended_at: float
+
+
+def pack(message: RunRequest | Envelope | Receipt | RunReport) -> bytes:
+    """``message`` as it travels between processes. Its user data must be payloads already."""
+    return pickle.dumps(message, protocol=5)
+
+
+def unpack(packed: bytes) -> Any:
+    """The message that ``pack`` was given."""
+    return pickle.loads(packed)

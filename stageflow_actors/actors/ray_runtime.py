@@ -22,7 +22,7 @@ from stageflow_actors.actors.codec import (
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import EventPump
 from stageflow_actors.actors.handle import RunHandle
-from stageflow_actors.actors.messages import RunReport, RunRequest
+from stageflow_actors.actors.messages import RunReport, RunRequest, pack, unpack
 from stageflow_actors.actors.observation import DEFAULT_SINK, make_pump
 from stageflow_actors.actors.reports import result_of, result_of_lost_supervisor
 from stageflow_actors.actors.stage_host import setup_error
@@ -188,18 +188,20 @@ class _RayRunHandle(RunHandle):
         self._launched_at = time.time()
         self._report = deployment.call(
             "run",
-            RunRequest(
-                run=self._run,
-                snapshot=snapshot_to_payload(seal_snapshot(context.snapshot)),
-                started_ms=int(self._launched_at * 1000),
-                cancelled=context.cancellation.reason,
+            pack(
+                RunRequest(
+                    run=self._run,
+                    snapshot=snapshot_to_payload(seal_snapshot(context.snapshot)),
+                    started_ms=int(self._launched_at * 1000),
+                    cancelled=context.cancellation.reason,
+                )
             ),
         )
         super().__init__(context, deployment.pump, deployment.settings.event_flush_interval_s)
 
     async def _fetch_report(self) -> RunReport | RunResult:
         try:
-            return cast(RunReport, await self._report)
+            return cast(RunReport, unpack(await self._report))
         except RayActorError as error:
             self._deployment.is_lost = True
             return result_of_lost_supervisor(

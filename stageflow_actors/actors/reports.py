@@ -39,9 +39,9 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
         failure = _failure(end)
         if failure is not None:
             failures[end.stage] = failure
-        elif receipt.ending is Ending.SKIP:
+        elif receipt.ending == Ending.SKIP.value:
             skipped[end.stage] = receipt.reason
-        elif receipt.ending is Ending.INTERRUPTED:
+        elif receipt.ending == Ending.INTERRUPTED.value:
             cancelled[end.stage] = StageCancellation(end.stage, receipt.reason, started=True)
         if receipt.output is not None and end.timed_out is None:
             output = _open(end, failures)

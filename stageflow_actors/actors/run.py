@@ -98,11 +98,15 @@ class Run:
             self._outputs[stage] = receipt.output
         for type_, data in receipt.events:
             self.log.append_from_stage(type_, receipt.ended_at, name, attempt, data)
-        self._post(
-            StageEnded(
-                stage, attempt, receipt.ending, time.time(), receipt.reason, _detail(receipt)
-            )
+        fact = StageEnded(
+            stage, attempt, Ending(receipt.ending), time.time(), receipt.reason, _detail(receipt)
         )
+        if self._machine.state.live == 1 and not self._inbox:
+            # Nothing else of this run can end in this turn: spare the loop one.
+            self._inbox.append(fact)
+            self._tick()
+        else:
+            self._post(fact)
 
     def _post(self, fact: Fact) -> None:
         self._inbox.append(fact)
@@ -185,7 +189,7 @@ _PERFORM: dict[type, Callable[[Run, Any], None]] = {
 def _detail(receipt: Receipt) -> dict[str, Any]:
     """What the event about the end of a stage says."""
     detail: dict[str, Any] = {
-        "status": receipt.ending.value,
+        "status": receipt.ending,
         "duration_ms": int((receipt.ended_at - receipt.started_at) * 1000),
     }
     failure = receipt.failure
@@ -193,6 +197,6 @@ def _detail(receipt: Receipt) -> dict[str, Any]:
         detail["error"] = failure.message
         detail["error_type"] = failure.error_type
         detail["code"] = failure.code
-    elif receipt.ending is not Ending.OK:
+    elif receipt.reason:
         detail["reason"] = receipt.reason
     return detail

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
+from typing import Any
 
 from stageflow_actors.actors.codec import (
     Failure,
@@ -15,7 +16,7 @@ from stageflow_actors.actors.codec import (
     open_output,
     output_to_payload,
 )
-from stageflow_actors.actors.messages import Envelope, Receipt
+from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.stage_host import StageHost, unreadable_inputs
 from stageflow_actors.model.context import Cancellation, PipelineTimer, StageContext
 from stageflow_actors.model.inputs import StageInputs
@@ -38,7 +39,7 @@ class StageActor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._host: StageHost | None = None
-        self._live: dict[Execution, tuple[Cancellation, asyncio.Task[Receipt]]] = {}
+        self._live: dict[Execution, tuple[Cancellation, asyncio.Task[Any] | None]] = {}
         # Ray may deliver an interrupt before the envelope that it is about.
         self._early_interrupts: OrderedDict[Execution, str] = OrderedDict()
 
@@ -54,20 +55,23 @@ class StageActor:
         self._host = host
         return os.getpid()
 
-    async def execute(self, envelope: Envelope) -> Receipt:
-        """Execute once."""
+    async def execute(self, packed: bytes) -> bytes:
+        """Execute an ``Envelope`` once; answer with its ``Receipt``."""
+        envelope: Envelope = unpack(packed)
         assert self._host is not None, "the supervisor prepares a stage before it sends work"
         execution = (envelope.run, envelope.attempt)
         cancellation = Cancellation()
         early = self._early_interrupts.pop(execution, None)
         if early is not None:
             cancellation.request(early)
-        task = asyncio.ensure_future(_execute(self._host, envelope, cancellation))
-        self._live[execution] = (cancellation, task)
+        # The body runs in the task of this very call: an interrupt cancels it there, and its
+        # receipt is still returned, because the host turns the cancellation into one.
+        self._live[execution] = (cancellation, asyncio.current_task())
         try:
-            return _to_wire(await task)
+            receipt = await _execute(self._host, envelope, cancellation)
         finally:
             del self._live[execution]
+        return pack(_to_wire(receipt))
 
     async def interrupt(self, run: str, attempt: int, reason: str) -> None:
         """Tell an execution to stop. One in a thread sees ``ctx.is_cancelled`` and is waited for."""
@@ -79,8 +83,7 @@ class StageActor:
             return
         cancellation, task = live
         cancellation.request(reason)
-        await asyncio.sleep(0)  # lets a task take its first step, so that it can answer
-        if self._host is not None and not self._host.is_blocking:
+        if task is not None and self._host is not None and not self._host.is_blocking:
             task.cancel()
 
     async def teardown(self) -> None:
@@ -107,7 +110,10 @@ async def _execute(host: StageHost, envelope: Envelope, cancellation: Cancellati
 
 
 def _to_wire(receipt: Receipt) -> Receipt:
-    output = None if receipt.output is None else output_to_payload(receipt.output)
-    failure = None if receipt.failure is None else failure_to_wire(receipt.failure)
-    return receipt._replace(output=output, failure=failure)
+    ending, started_at, ended_at, output, reason, failure, events = receipt
+    if output is not None:
+        output = output_to_payload(output)
+    if failure is not None:
+        failure = failure_to_wire(failure)
+    return Receipt(ending, started_at, ended_at, output, reason, failure, events)
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError
 
 from stageflow_actors.actors.codec import Failure, Payload, failure_of, failure_to_wire
-from stageflow_actors.actors.messages import Envelope, Receipt
+from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.stage_actor import StageActor
 from stageflow_actors.engine.facts import Ending
 from stageflow_actors.errors import DeploymentError, StageLostError
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
+
+_FAIL = Ending.FAIL.value
+Deliver = Callable[[Receipt], None]
 
 
 @dataclass(slots=True)
@@ -61,17 +64,15 @@ class StageGroup:
                 failures[stage.name] = outcome
         return failures
 
-    async def execute(self, stage: int, envelope: Envelope) -> Receipt:
-        """Have a stage execute once. The death of its process is a receipt too."""
-        started_at = time.time()
-        member = await self._fit_member(stage)
-        try:
-            self.calls += 1
-            receipt: Receipt = await member.actor.execute.remote(envelope)
-        except RayError as error:
-            self._replace(stage, member)
-            return _lost(self._plan.stages[stage].name, error, started_at)
-        return receipt
+    def execute(self, stage: int, envelope: Envelope, deliver: Deliver) -> None:
+        """Have a stage execute once, then ``deliver`` its receipt; a death is a receipt too."""
+        member = self._members[stage]
+        if member.ready.done():
+            self._send(stage, member, envelope, deliver)
+        else:  # its process is being replaced
+            member.ready.add_done_callback(
+                lambda _ready: self._send(stage, member, envelope, deliver)
+            )
 
     async def interrupt(self, stage: int, run: str, attempt: int, reason: str) -> None:
         """Pass an interrupt on; a dead process needs none."""
@@ -111,11 +112,28 @@ class StageGroup:
             return failure_to_wire(failure_of(_lost_error(self._plan.stages[stage].name, error)))
         return outcome
 
-    async def _fit_member(self, stage: int) -> _Member:
-        member = self._members[stage]
-        if not member.ready.done():
-            await asyncio.shield(member.ready)
-        return member
+    def _send(self, stage: int, member: _Member, envelope: Envelope, deliver: Deliver) -> None:
+        """Callbacks instead of a task: one turn of the loop less for every stage of every run."""
+        now = time.time()
+        outcome = member.ready.result()
+        if isinstance(outcome, Failure):
+            self._replace(stage, member)
+            deliver(Receipt(_FAIL, now, now, reason=outcome.message, failure=outcome))
+            return
+        self.calls += 1
+        answer = asyncio.wrap_future(member.actor.execute.remote(pack(envelope)).future())
+        answer.add_done_callback(lambda done: deliver(self._receipt(stage, member, done, now)))
+
+    def _receipt(
+        self, stage: int, member: _Member, answer: asyncio.Future[bytes], sent_at: float
+    ) -> Receipt:
+        try:
+            receipt: Receipt = unpack(answer.result())
+        except RayError as error:
+            if isinstance(error, RayActorError):
+                self._replace(stage, member)
+            return _lost(self._plan.stages[stage].name, error, sent_at)
+        return receipt
 
     def _replace(self, stage: int, dead: _Member) -> None:
         """Several calls may report the same death; the first one hires."""
@@ -149,9 +167,7 @@ def _lost_error(stage: str, error: RayError) -> StageLostError:
 
 def _lost(stage: str, error: RayError, started_at: float) -> Receipt:
     failure = failure_to_wire(failure_of(_lost_error(stage, error)))
-    return Receipt(
-        Ending.FAIL, started_at, time.time(), reason=failure.message, failure=failure
-    )
+    return Receipt(_FAIL, started_at, time.time(), reason=failure.message, failure=failure)
 
 
 async def _quietly(call: Any) -> None:

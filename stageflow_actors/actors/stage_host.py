@@ -31,12 +31,8 @@ from stageflow_actors.model.stage import StageSpec, instantiate, is_blocking
 
 logger = logging.getLogger("stageflow_actors")
 
-_ENDINGS = {
-    StageStatus.OK: Ending.OK,
-    StageStatus.SKIP: Ending.SKIP,
-    StageStatus.CANCEL: Ending.CANCEL,
-    StageStatus.FAIL: Ending.FAIL,
-}
+_INTERRUPTED = Ending.INTERRUPTED.value
+_FAIL = Ending.FAIL.value
 
 
 class StageHost:
@@ -78,7 +74,7 @@ class StageHost:
         """Run the body once; never raises, whatever the body does."""
         started_at = time.time()
         if ctx.cancellation.is_requested:
-            return Receipt(Ending.INTERRUPTED, started_at, started_at, reason=_reason(ctx))
+            return Receipt(_INTERRUPTED, started_at, started_at, reason=_reason(ctx))
         began = time.perf_counter()
         try:
             output = to_output(await self._run_body(ctx), self.name)
@@ -96,15 +92,17 @@ class StageHost:
             ended_at = started_at + time.perf_counter() - began
             return self._raised(error, ctx, started_at, ended_at)
         ended_at = started_at + spent
-        ending = _ENDINGS[output.status]
-        failure = failure_of(StageFailedError(output.reason)) if ending is Ending.FAIL else None
+        status = output.status
+        failure = (
+            failure_of(StageFailedError(output.reason)) if status is StageStatus.FAIL else None
+        )
         events = (*ctx.emitted, *output.events) if ctx.emitted or output.events else ()
         return Receipt(
-            ending,
+            status.value,  # every StageStatus is an Ending too
             started_at,
             ended_at,
             sealed,
-            "" if ending is Ending.OK else output.reason,
+            "" if status is StageStatus.OK else output.reason,
             failure,
             tuple(map(plain_event, events)) if events else (),
         )
@@ -130,12 +128,10 @@ class StageHost:
     ) -> Receipt:
         events = tuple(map(plain_event, ctx.emitted))
         if isinstance(error, asyncio.CancelledError) and ctx.cancellation.is_requested:
-            return Receipt(
-                Ending.INTERRUPTED, started_at, ended_at, reason=_reason(ctx), events=events
-            )
+            return Receipt(_INTERRUPTED, started_at, ended_at, reason=_reason(ctx), events=events)
         failure = failure_of(error)
         return Receipt(
-            Ending.FAIL,
+            _FAIL,
             started_at,
             ended_at,
             reason=failure.message,
@@ -166,7 +162,7 @@ def unreadable_inputs(stage: str, error: Exception) -> Receipt:
             code="OUTPUT-UNREADABLE",
         )
     )
-    return Receipt(Ending.FAIL, now, now, reason=failure.message, failure=failure)
+    return Receipt(_FAIL, now, now, reason=failure.message, failure=failure)
 
 
 def setup_error(pipeline: str, stage: str, failure: Failure) -> DeploymentError:

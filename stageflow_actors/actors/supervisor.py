@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stageflow_actors.actors.codec import Failure, Payload
-from stageflow_actors.actors.messages import Envelope, Receipt, RunReport, RunRequest
+from stageflow_actors.actors.messages import Envelope, RunRequest, pack, unpack
 from stageflow_actors.actors.run import Run
 from stageflow_actors.actors.stage_group import StageGroup
 from stageflow_actors.model.events import Event
@@ -41,8 +41,9 @@ class Supervisor:
         """Start every stage, in parallel. Returns those that failed, by name."""
         return await self._group.start()
 
-    async def run(self, request: RunRequest) -> RunReport:
-        """Execute one run to its verdict."""
+    async def run(self, packed: bytes) -> bytes:
+        """Execute a ``RunRequest`` to its verdict; answer with the ``RunReport``."""
+        request: RunRequest = unpack(packed)
         cancelled = request.cancelled or self._early_cancels.pop(request.run, None)
         if self._is_closing:
             cancelled = cancelled or "the deployment was closed"
@@ -50,7 +51,7 @@ class Supervisor:
         run = self._runs[request.run] = Run(self._plan, bodies, self._settings.max_events_per_run)
         run.begin(cancelled)
         try:
-            return await run.ended
+            return pack(await run.ended)
         finally:
             del self._runs[request.run]
 
@@ -91,26 +92,23 @@ class Supervisor:
 class _RemoteBodies:
     """The bodies of one run: one call to a stage actor each."""
 
-    __slots__ = ("_group", "_request", "_tasks")
+    __slots__ = ("_group", "_interrupts", "_request")
 
     def __init__(self, group: StageGroup, request: RunRequest) -> None:
         self._group = group
         self._request = request
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._interrupts: set[asyncio.Task[None]] = set()
 
     def start(self, run: Run, stage: int, attempt: int, inputs: Mapping[str, Any]) -> None:
         request = self._request
         envelope = Envelope(request.run, attempt, request.snapshot, request.started_ms, inputs)
-        self._spawn(self._execute(run, stage, envelope))
+        self._group.execute(
+            stage, envelope, lambda receipt: run.stage_ended(stage, attempt, receipt)
+        )
 
     def interrupt(self, stage: int, attempt: int, reason: str) -> None:
-        self._spawn(self._group.interrupt(stage, self._request.run, attempt, reason))
-
-    async def _execute(self, run: Run, stage: int, envelope: Envelope) -> None:
-        receipt: Receipt = await self._group.execute(stage, envelope)
-        run.stage_ended(stage, envelope.attempt, receipt)
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = asyncio.ensure_future(
+            self._group.interrupt(stage, self._request.run, attempt, reason)
+        )
+        self._interrupts.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._interrupts.discard)

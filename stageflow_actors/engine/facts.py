@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 
-class Ending(Enum):
+class Ending(StrEnum):
     """How one execution of a stage ended."""
 
     OK = "ok"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 from stageflow_actors.engine.verdict import Cause
 from stageflow_actors.model.plan import Plan
 
 
-class RunPhase(Enum):
+class RunPhase(StrEnum):
     """Where a run stands."""
 
     CREATED = "created"
@@ -18,7 +18,7 @@ class RunPhase(Enum):
     ENDED = "ended"
 
 
-class StageState(Enum):
+class StageState(StrEnum):
     """Where a stage stands. ``is_live``: its body may be executing."""
 
     WAITING = "waiting"
