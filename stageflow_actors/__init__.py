@@ -1,7 +1,7 @@
 """Pipelines of AI stages on supervised actors.
 
-Everything public is here. Names that need asyncio machinery or Ray are loaded on first use, so
-that ``import stageflow_actors`` stays light and never imports Ray.
+Everything public is here. What runs them is loaded on first use, so that this import stays light
+and never brings in Ray.
 """
 
 from __future__ import annotations

@@ -3,16 +3,16 @@
 ::
 
     StageflowError
-    |-- StageDefinitionError          (ValueError)  a stage cannot be declared like this
-    |-- PipelineValidationError       (ValueError)  the stages do not form a pipeline
-    |   `-- CycleDetectedError                      ... because they depend on each other in a circle
-    |-- InvalidRunInputError          (ValueError)  a run was asked for with contradicting inputs
-    |-- UndeclaredDependencyError     (KeyError)    a stage read an output that it did not declare
-    |-- AmbiguousInputError           (KeyError)    several dependencies offer the key that was read
-    |-- FrozenDataError               (TypeError)   somebody wrote into data that belongs to another stage
-    |-- StageCancellationRequested                  raised in a stage by the cancellation checks
-    |-- StageExecutionError                         a run failed; carries ``results`` and ``failures``
-    |-- PipelineCancelled                           a run was cancelled; carries the same
+    |-- StageDefinitionError       (ValueError)  a stage cannot be declared like this
+    |-- PipelineValidationError    (ValueError)  the stages do not form a pipeline
+    |   `-- CycleDetectedError                   ... because they depend on each other in a circle
+    |-- InvalidRunInputError       (ValueError)  a run was asked for with contradicting inputs
+    |-- UndeclaredDependencyError  (KeyError)    a stage read an output that it did not declare
+    |-- AmbiguousInputError        (KeyError)    several dependencies offer the key that was read
+    |-- FrozenDataError            (TypeError)   data that belongs to another stage was written to
+    |-- StageCancellationRequested               raised in a stage by the cancellation checks
+    |-- StageExecutionError                      a run failed; has ``results`` and ``failures``
+    |-- PipelineCancelled                        a run was cancelled; has the same
     |-- stage outcomes, found as ``StageExecutionError.original``
     |   |-- StageFailedError          (RuntimeError) the stage returned ``StageOutput.fail``
     |   |-- StageReturnTypeError      (TypeError)    the stage returned something that is no output
@@ -45,7 +45,9 @@ def describe_exception(error: BaseException) -> str:
         return f"<the text of this {type(error).__name__} raised {type(broken).__name__}>"
 
 
-def _rebuild(cls: type[StageflowError], args: tuple[Any, ...], state: dict[str, Any]) -> StageflowError:
+def _rebuild(
+    cls: type[StageflowError], args: tuple[Any, ...], state: dict[str, Any]
+) -> StageflowError:
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)
@@ -238,7 +240,7 @@ class RemoteStageError(StageflowError, RuntimeError):
 
 
 class RemoteTraceback(Exception):
-    """The traceback of another process as text; found as ``__cause__`` of an exception from there."""
+    """The traceback of another process as text; the ``__cause__`` of an exception from there."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

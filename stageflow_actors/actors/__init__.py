@@ -1,0 +1,1 @@
+"""How pipelines run: in this process, and as Ray actors."""

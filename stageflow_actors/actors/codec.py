@@ -19,6 +19,7 @@ import cloudpickle
 from stageflow_actors.errors import (
     RemoteStageError,
     RemoteTraceback,
+    StageflowError,
     StageOutputError,
     StageReturnTypeError,
     describe_exception,
@@ -173,7 +174,7 @@ def snapshot_to_payload(sealed: ContextSnapshot | Payload) -> Payload:
 def plain_event(event: StageEvent) -> tuple[str, Mapping[str, Any]]:
     """Type and data of an event a stage emitted; what is not plain data becomes its ``repr``.
 
-    Events are for observation: odd data in one must not fail the stage, and must not travel as code.
+    Events are for observation: odd data in one must not fail a stage, nor travel as code.
     """
     try:
         frozen, is_plain = freeze(dict(event.data))
@@ -205,9 +206,9 @@ class Failure(NamedTuple):
 def failure_of(error: BaseException, code: str = "STAGE-RAISED") -> Failure:
     """``error`` described; the exception itself stays the identical object."""
     return Failure(
-        code=str(getattr(error, "code", None) or code) if _is_ours(error) else code,
+        code=error.code if isinstance(error, StageflowError) else code,
         error_type=type(error).__qualname__,
-        message=str(getattr(error, "message", "")) if _is_ours(error) else describe_exception(error),
+        message=error.message if isinstance(error, StageflowError) else describe_exception(error),
         traceback=_traceback_text(error),
         exception=error,
     )
@@ -234,10 +235,6 @@ def open_exception(failure: Failure) -> BaseException:
     return error
 
 
-def _is_ours(error: BaseException) -> bool:
-    return type(error).__module__ == "stageflow_actors.errors"
-
-
 def _traceback_text(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
@@ -260,7 +257,8 @@ def _encode_exception(error: BaseException) -> Payload:
                 return payload
         except Exception:  # noqa: S112 - user code: anything may happen, the next form is simpler
             continue
-    return encode((RemoteStageError(type(error).__qualname__, describe_exception(error)), None, None))
+    stand_in = RemoteStageError(type(error).__qualname__, describe_exception(error))
+    return encode((stand_in, None, None))
 
 
 def _revive(head: Any, args: Any, state: Any) -> BaseException:

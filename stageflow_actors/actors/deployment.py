@@ -181,5 +181,3 @@ async def _first_done(
 ) -> list[asyncio.Task[RunResult]]:
     done, _pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     return [task for task in waiting if task in done]
-
-

@@ -32,8 +32,8 @@ class EventPump:
     """Delivers batches to one sink, one event after the other, in the order submitted.
 
     Holds at most ``max_queued`` events; newer ones are dropped and counted. A sink that raises is
-    counted, warned about once, and asked again with the next event. The thread starts with the first
-    event and does not keep the process alive.
+    counted, warned about once, and asked again with the next event. The thread starts with the
+    first event and does not keep the process alive.
     """
 
     def __init__(self, sink: EventSink, max_queued: int) -> None:

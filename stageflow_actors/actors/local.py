@@ -158,9 +158,7 @@ class _LocalBodies:
         self._timer = PipelineTimer()
         self._live: dict[int, _Body] = {}
 
-    def start(
-        self, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]
-    ) -> None:
+    def start(self, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]) -> None:
         body = self._live[stage] = _Body()
         body.task = self._loop.create_task(self._execute(body, run, stage, attempt, inputs))
 

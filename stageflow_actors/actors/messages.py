@@ -1,4 +1,4 @@
-"""What travels between handle, supervisor and stages. Importable, small, and plain but for payloads.
+"""What travels between handle, supervisor and stages: importable, small, plain but for payloads.
 
 User data stands in here as ``Payload`` bytes (or, inside one process, as a sealed object): a
 supervisor passes it on and never looks inside. Between processes a message is one ``bytes``: Ray

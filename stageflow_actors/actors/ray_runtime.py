@@ -130,7 +130,7 @@ class RayDeployment(Deployment):
         _ensure_ray()
         self._supervisor = (
             ray.remote(Supervisor)
-            .options(  # type: ignore[attr-defined] # untyped in ray
+            .options(
                 num_cpus=0,
                 max_restarts=0,
                 max_task_retries=0,
@@ -201,7 +201,7 @@ class _RayRunHandle(RunHandle):
 
     async def _fetch_report(self) -> RunReport | RunResult:
         try:
-            return cast(RunReport, unpack(await self._report))
+            return cast("RunReport", unpack(await self._report))
         except RayActorError as error:
             self._deployment.is_lost = True
             return result_of_lost_supervisor(

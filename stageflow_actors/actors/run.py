@@ -39,9 +39,7 @@ from stageflow_actors.model.plan import Plan
 class Bodies(Protocol):
     """Executes the stages of one run. Each ``start`` is answered by ``Run.stage_ended`` once."""
 
-    def start(
-        self, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]
-    ) -> None:
+    def start(self, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]) -> None:
         """Begin one execution."""
 
     def interrupt(self, stage: int, attempt: int, reason: str) -> None:
@@ -160,7 +158,9 @@ class Run:
             reason=command.reason,
             ends=tuple(self._judged(index, end) for index, end in self._ends.items()),
             never_started=tuple(
-                stage.name for index, stage in enumerate(self._plan.stages) if index not in self._ends
+                stage.name
+                for index, stage in enumerate(self._plan.stages)
+                if index not in self._ends
             ),
             events=self.log.unread(),
             events_dropped=self.log.dropped,

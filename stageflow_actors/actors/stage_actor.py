@@ -74,7 +74,7 @@ class StageActor:
         return pack(_to_wire(receipt))
 
     async def interrupt(self, run: str, attempt: int, reason: str) -> None:
-        """Tell an execution to stop. One in a thread sees ``ctx.is_cancelled`` and is waited for."""
+        """Tell an execution to stop; one in a thread is asked through ``ctx``, and waited for."""
         live = self._live.get((run, attempt))
         if live is None:
             self._early_interrupts[run, attempt] = reason
@@ -116,4 +116,3 @@ def _to_wire(receipt: Receipt) -> Receipt:
     if failure is not None:
         failure = failure_to_wire(failure)
     return Receipt(ending, started_at, ended_at, output, reason, failure, events)
-

@@ -34,8 +34,8 @@ class _Member:
 class StageGroup:
     """One actor per stage, replaced when its process has died.
 
-    Ray restarts and retries nothing here (``max_restarts=0``, ``max_task_retries=0``): it would hide
-    a death, and might run a call twice without saying so.
+    Ray restarts and retries nothing here (``max_restarts=0``, ``max_task_retries=0``): it would
+    hide a death, and might run a call twice without saying so.
     """
 
     def __init__(self, plan: Plan, code: Sequence[Payload], settings: Settings) -> None:
@@ -43,7 +43,7 @@ class StageGroup:
         self._code = code
         self._settings = settings
         self._members: list[_Member] = []
-        self._actor_class = ray.remote(StageActor).options(  # type: ignore[attr-defined] # untyped in ray
+        self._actor_class = ray.remote(StageActor).options(
             num_cpus=0,
             max_restarts=0,
             max_task_retries=0,

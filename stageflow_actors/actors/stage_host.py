@@ -11,7 +11,7 @@ import inspect
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from stageflow_actors.actors.codec import Failure, failure_of, open_exception, plain_event, seal
@@ -27,7 +27,7 @@ from stageflow_actors.errors import (
 from stageflow_actors.model.context import StageContext
 from stageflow_actors.model.output import StageOutput, StageStatus, to_output
 from stageflow_actors.model.settings import Settings
-from stageflow_actors.model.stage import StageSpec, instantiate, is_blocking
+from stageflow_actors.model.stage import StageSpec, body_of, instantiate, is_blocking
 
 logger = logging.getLogger("stageflow_actors")
 
@@ -44,9 +44,7 @@ class StageHost:
         self.name = spec.name
         self._settings = settings
         self._instance = instantiate(spec)
-        self._body: Callable[[StageContext], Any] = getattr(
-            self._instance, "execute", self._instance
-        )
+        self._body: Callable[[StageContext], Any] = body_of(self._instance)
         self.is_blocking = is_blocking(self._instance)
         self._threads: ThreadPoolExecutor | None = None
 
@@ -120,7 +118,7 @@ class StageHost:
             )
         future = self._threads.submit(contextvars.copy_context().run, self._body, ctx)
         # A body that still waits for a thread can be taken back; a running one cannot.
-        ctx.cancellation.watch(lambda _reason: future.cancel())
+        ctx.cancellation.watch(lambda _reason: _take_back(future))
         return await asyncio.wrap_future(future)
 
     def _raised(
@@ -145,6 +143,10 @@ class StageHost:
             returned = hook()
             if inspect.isawaitable(returned):
                 await returned
+
+
+def _take_back(future: Future[Any]) -> None:
+    future.cancel()
 
 
 def _reason(ctx: StageContext) -> str:

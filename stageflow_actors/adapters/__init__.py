@@ -1,0 +1,1 @@
+"""Implementations of the ports that need nothing but this process."""

@@ -1,0 +1,1 @@
+"""What happens next: facts in, commands out. Pure."""

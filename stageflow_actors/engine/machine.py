@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from stageflow_actors.engine.commands import (
     ArmTimer,
@@ -92,7 +93,7 @@ class RunMachine:
             verdict = EndRun(RunStatus.OK, None, None)
         else:
             verdict = EndRun(cause.status, cause.stage_name(state.plan), cause.reason)
-        data = {
+        data: dict[str, Any] = {
             "status": verdict.status.value,
             "duration_ms": round((now - state.accepted_at) * 1000),
         }

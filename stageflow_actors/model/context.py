@@ -1,4 +1,4 @@
-"""Contexts: ``PipelineContext`` is a run seen from outside, ``StageContext`` from inside a stage."""
+"""``PipelineContext``: a run seen from outside. ``StageContext``: from inside one of its stages."""
 
 from __future__ import annotations
 

@@ -80,9 +80,7 @@ class StageInputs:
         try:
             return self._outputs[stage]
         except KeyError:
-            raise UndeclaredDependencyError(
-                stage, tuple(self._outputs), self._stage_name
-            ) from None
+            raise UndeclaredDependencyError(stage, tuple(self._outputs), self._stage_name) from None
 
 
 def _check_key(key: object) -> None:

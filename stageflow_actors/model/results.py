@@ -146,7 +146,7 @@ class RunResult:
         return StageExecutionError(next(iter(self.failures.values())), self)
 
     def raise_for_status(self) -> RunResult:
-        """This result, if the run completed.
+        """Pass, if the run completed.
 
         Raises:
             StageExecutionError: a stage failed or timed out.

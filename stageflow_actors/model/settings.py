@@ -21,14 +21,13 @@ class Settings(BaseModel):
     """Levels of nesting in a stage's output; deeper fails the stage with ``OUTPUT-DEPTH``."""
 
     max_events_per_run: Positive = 65_536
-    """Events kept of one run; further events of stages are dropped and counted, the runtime's own
-    are kept."""
+    """Events kept of one run; further ones of stages are dropped and counted, never our own."""
 
     max_queued_events: Positive = 65_536
     """Events waiting for a slow sink; the newest are dropped and counted."""
 
     event_flush_interval_s: Seconds = 0.25
-    """How long a run may hold back events from the sink; a run that ends hands them over at once."""
+    """How long a run may hold back events from the sink; one that ends hands them over at once."""
 
     max_threads_per_stage: Positive = 32
     """Plain ``def`` executions of one stage at a time; further ones wait."""
@@ -37,10 +36,10 @@ class Settings(BaseModel):
     """Calls an actor works on at a time; further ones wait in Ray's queue."""
 
     max_idle_deployments: Positive = 4
-    """Deployments that ``pipeline.run`` keeps warm; the one idle for longest is closed beyond it."""
+    """Deployments that ``pipeline.run`` keeps warm; beyond it the one idle for longest closes."""
 
     deploy_timeout_s: Seconds = 60.0
-    """How long stages may take to start; longer fails the deployment and names those missing."""
+    """How long stages may take to start; longer fails the deployment and names the stage."""
 
     stop_timeout_s: Seconds = 10.0
-    """How long ``teardown`` of all stages may take when a deployment closes; then they are killed."""
+    """How long ``teardown`` of all stages may take on closing; then they are killed."""

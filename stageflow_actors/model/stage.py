@@ -28,8 +28,8 @@ class StageKind(StrEnum):
 class Stage(Protocol):
     """What a stage class offers; nothing has to be inherited.
 
-    ``execute`` may be a plain ``def``: it then runs in a worker thread. ``async def setup(self)`` and
-    ``async def teardown(self)`` are optional and run once per process of the stage.
+    ``execute`` may be a plain ``def``: it then runs in a worker thread. ``async def setup(self)``
+    and ``async def teardown(self)`` are optional and run once per process of the stage.
     """
 
     name: str
@@ -195,9 +195,15 @@ def spec_of(declared: StageSpec | StageRunner) -> StageSpec:
     return declare_stage(declaration.name, declared)
 
 
+def body_of(runner: StageRunner) -> Callable[[StageContext], Any]:
+    """What is called with the context: ``execute`` of an instance, or the function itself."""
+    body: Callable[[StageContext], Any] = getattr(runner, "execute", runner)
+    return body
+
+
 def is_blocking(runner: StageRunner) -> bool:
     """Whether the body of ``runner`` is a plain ``def``, which has to run in a thread."""
-    body = getattr(runner, "execute", runner)
+    body = body_of(runner)
     return not (
         inspect.iscoroutinefunction(body)
         or inspect.iscoroutinefunction(getattr(body, "__call__", None))  # noqa: B004 - the bound method
@@ -254,5 +260,5 @@ def _to_timeout(name: str, timeout: float | None) -> float | None:
 def instantiate(spec: StageSpec) -> Stage | StageFunction:
     """What actually runs: a new instance of a stage class, anything else as it is."""
     if isinstance(spec.runner, type):
-        return cast(Stage, spec.runner(**(spec.config or {})))
-    return cast("Stage | StageFunction", spec.runner)
+        return cast("Stage", spec.runner(**(spec.config or {})))
+    return spec.runner
