@@ -197,8 +197,7 @@ def spec_of(declared: StageSpec | StageRunner) -> StageSpec:
 
 def body_of(runner: StageRunner) -> Callable[[StageContext], Any]:
     """What is called with the context: ``execute`` of an instance, or the function itself."""
-    body: Callable[[StageContext], Any] = getattr(runner, "execute", runner)
-    return body
+    return cast("Callable[[StageContext], Any]", getattr(runner, "execute", None) or runner)
 
 
 def is_blocking(runner: StageRunner) -> bool:
