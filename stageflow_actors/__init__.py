@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         set_event_sink,
     )
     from stageflow_actors.actors.ray_runtime import RayRuntime
+    from stageflow_actors.actors.runtime import Runtime
     from stageflow_actors.adapters.sinks import InMemoryEventSink, LoggingEventSink, NoOpEventSink
 
 _LAZY = {
@@ -81,6 +82,7 @@ _LAZY = {
     "LoggingEventSink": "stageflow_actors.adapters.sinks",
     "NoOpEventSink": "stageflow_actors.adapters.sinks",
     "RayRuntime": "stageflow_actors.actors.ray_runtime",
+    "Runtime": "stageflow_actors.actors.runtime",
     "RunHandle": "stageflow_actors.actors.handle",
     "clear_event_sink": "stageflow_actors.actors.observation",
     "event_statistics": "stageflow_actors.actors.observation",
@@ -132,6 +134,7 @@ __all__ = [
     "RunIdentity",
     "RunResult",
     "RunStatus",
+    "Runtime",
     "RuntimeFault",
     "Settings",
     "Stage",

@@ -21,10 +21,7 @@ from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import StageKind, StageRunner, StageSpec, declare_stage, spec_of
 
 if TYPE_CHECKING:
-    from stageflow_actors.actors.local import LocalRuntime
-    from stageflow_actors.actors.ray_runtime import RayRuntime
-
-    Runtime = LocalRuntime | RayRuntime
+    from stageflow_actors.actors.runtime import Runtime
 
 RunStart = PipelineContext | StageContext | ContextSnapshot
 """What a run can start from, instead of the parts of a context."""

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from stageflow_actors.errors import (
+    InvalidRunInputError,
     RemoteStageError,
     RemoteTraceback,
     StageflowError,
@@ -156,9 +157,21 @@ def _encode_opaque(output: StageOutput, stage: str) -> Payload:
 
 
 def seal_snapshot(snapshot: ContextSnapshot) -> ContextSnapshot | Payload:
-    """The snapshot as its readers may have it: itself, or bytes where its metadata is opaque."""
-    is_plain = freeze(snapshot.metadata)[1]
-    return snapshot if is_plain else encode(snapshot)
+    """The snapshot as its readers may have it: itself, or bytes where its metadata is opaque.
+
+    Raises:
+        InvalidRunInputError: its metadata cannot be pickled.
+    """
+    if freeze(snapshot.metadata)[1]:
+        return snapshot
+    try:
+        return encode(snapshot)
+    except Exception as error:
+        raise InvalidRunInputError(
+            "The metadata of the run cannot be pickled: "
+            f"{type(error).__name__}: {describe_exception(error)}.",
+            hint="Pass data, not locks, sockets, files or generators.",
+        ) from error
 
 
 def snapshot_to_payload(sealed: ContextSnapshot | Payload) -> Payload:

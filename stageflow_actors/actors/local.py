@@ -19,9 +19,9 @@ from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import EventPump
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport
-from stageflow_actors.actors.observation import DEFAULT_SINK, make_pump
 from stageflow_actors.actors.reports import result_of
 from stageflow_actors.actors.run import Run
+from stageflow_actors.actors.runtime import Runtime
 from stageflow_actors.actors.stage_host import StageHost, setup_error, unreadable_inputs
 from stageflow_actors.model.context import (
     Cancellation,
@@ -36,32 +36,20 @@ from stageflow_actors.model.results import PipelineResults, RunResult
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import StageSpec
-from stageflow_actors.ports import Deployable, EventSink
+from stageflow_actors.ports import Deployable
 
 
-class LocalRuntime:
+class LocalRuntime(Runtime):
     """Runs pipelines in this process. Behaves as ``RayRuntime`` does; isolates data, not crashes.
 
     A plain ``def`` stage that blocks cannot be interrupted here: the verdict waits for it.
     """
 
-    def __init__(
-        self, *, settings: Settings | None = None, event_sink: EventSink | None = None
-    ) -> None:
-        self.settings = settings or Settings()
-        self._pump = make_pump(event_sink, self.settings) if event_sink is not None else None
-
     def deploy(self, pipeline: Deployable) -> Deployment:
-        """A deployment of ``pipeline``, to be opened with ``async with``.
-
-        Raises:
-            PipelineValidationError: the stages do not form a pipeline.
-        """
-        pump = self._pump or DEFAULT_SINK.pump()
-        return LocalDeployment(pipeline.plan, pipeline.specs, self.settings, pump)
+        return LocalDeployment(pipeline.plan, pipeline.specs, self.settings, self._pump)
 
     async def run_once(self, pipeline: Deployable, context: PipelineContext) -> PipelineResults:
-        """Deploy, run and close again; see ``Deployment.run`` for what it raises."""
+        """Deploy, run and close again: nothing outlives the call or its event loop."""
         async with self.deploy(pipeline) as app:
             return await app.run(context)
 
@@ -80,14 +68,17 @@ class LocalDeployment(Deployment):
         self._handles: set[_LocalRunHandle] = set()
 
     async def describe(self) -> dict[str, Any]:
+        pid = os.getpid()
         return {
             "pipeline": self.name,
             "runtime": "local",
-            "pid": os.getpid(),
+            "supervisor_pid": pid,
+            "live_runs": len(self._handles),
             "stages": [
-                {"name": stage.name, "kind": stage.kind, "pid": os.getpid()}
-                for stage in self.plan.stages
+                {"name": stage.name, "kind": stage.kind, "pid": pid} for stage in self.plan.stages
             ],
+            "calls_to_supervisor": 0,
+            "calls_to_stages": 0,
         }
 
     async def _open(self) -> None:

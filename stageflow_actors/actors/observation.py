@@ -28,7 +28,7 @@ class DefaultSink:
     def set(self, sink: EventSink) -> None:
         """Send events of later batches to ``sink``; the former one gets what it was owed."""
         with self._lock:
-            former, self._pump = self._pump, make_pump(sink, Settings())
+            former, self._pump = self._pump, EventPump(sink, Settings().max_queued_events)
         if former is not None:
             former.close(_EXIT_FLUSH_S)
 
@@ -36,7 +36,7 @@ class DefaultSink:
         """The pump of the current default sink."""
         with self._lock:
             if self._pump is None:
-                self._pump = make_pump(LoggingEventSink(), Settings())
+                self._pump = EventPump(LoggingEventSink(), Settings().max_queued_events)
             return self._pump
 
     def _flush_at_exit(self) -> None:
@@ -45,11 +45,6 @@ class DefaultSink:
 
 
 DEFAULT_SINK = DefaultSink()
-
-
-def make_pump(sink: EventSink, settings: Settings) -> EventPump:
-    """A pump for ``sink``."""
-    return EventPump(sink, settings.max_queued_events)
 
 
 def is_observed(pump: EventPump) -> bool:

@@ -23,8 +23,8 @@ from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import EventPump
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport, RunRequest, pack, unpack
-from stageflow_actors.actors.observation import DEFAULT_SINK, make_pump
 from stageflow_actors.actors.reports import result_of, result_of_lost_supervisor
+from stageflow_actors.actors.runtime import Runtime
 from stageflow_actors.actors.stage_host import setup_error
 from stageflow_actors.actors.supervisor import Supervisor
 from stageflow_actors.actors.warm import WarmDeployments
@@ -45,37 +45,30 @@ from stageflow_actors.ports import Deployable, EventSink
 logger = logging.getLogger("stageflow_actors")
 
 
-class RayRuntime:
+class RayRuntime(Runtime):
     """Runs pipelines on Ray: on the one this process is connected to, else on a new local one."""
 
     def __init__(
         self, *, settings: Settings | None = None, event_sink: EventSink | None = None
     ) -> None:
-        self.settings = settings or Settings()
-        self._pump = make_pump(event_sink, self.settings) if event_sink is not None else None
+        super().__init__(settings=settings, event_sink=event_sink)
         self._warm = WarmDeployments(self.settings.max_idle_deployments)
 
     def deploy(self, pipeline: Deployable) -> Deployment:
-        """A deployment of ``pipeline``, to be opened with ``async with``.
-
-        Raises:
-            PipelineValidationError: the stages do not form a pipeline.
-            DeploymentError: a stage cannot be pickled.
-        """
         return self._deployment(pipeline.plan, pack_code(pipeline.plan.name, pipeline.specs))
 
     async def run_once(self, pipeline: Deployable, context: PipelineContext) -> PipelineResults:
-        """Run on a warm deployment of ``pipeline``; see ``Deployment.run`` for what it raises."""
+        """Run on a deployment that stays warm for the next run of the same pipeline."""
         plan, code = pipeline.plan, pack_code(pipeline.plan.name, pipeline.specs)
         async with self._warm.borrow(plan, code, lambda: self._deployment(plan, code)) as app:
             return await app.run(context)
 
     async def close(self) -> None:
-        """Close the deployments that ``run_once`` keeps warm."""
         await self._warm.close()
+        await super().close()
 
     def _deployment(self, plan: Plan, code: Sequence[Payload]) -> RayDeployment:
-        return RayDeployment(plan, code, self.settings, self._pump or DEFAULT_SINK.pump())
+        return RayDeployment(plan, code, self.settings, self._pump)
 
 
 def pack_code(pipeline: str, specs: Sequence[StageSpec]) -> list[Payload]:

@@ -84,9 +84,7 @@ class StageHost:
             output = StageOutput.cancel(request.reason)
             spent = time.perf_counter() - began
             sealed = seal(output, self.name, int(spent * 1000))
-        except GeneratorExit:
-            raise
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, it must not end this process or hang a run
             ended_at = started_at + time.perf_counter() - began
             return self._raised(error, ctx, started_at, ended_at)
         ended_at = started_at + spent
@@ -116,10 +114,13 @@ class StageHost:
             self._threads = ThreadPoolExecutor(
                 self._settings.max_threads_per_stage, thread_name_prefix=f"stage-{self.name}"
             )
-        future = self._threads.submit(contextvars.copy_context().run, self._body, ctx)
+        future = self._threads.submit(contextvars.copy_context().run, _capture, self._body, ctx)
         # A body that still waits for a thread can be taken back; a running one cannot.
         ctx.cancellation.watch(lambda _reason: _take_back(future))
-        return await asyncio.wrap_future(future)
+        returned, error = await asyncio.wrap_future(future)
+        if error is not None:
+            raise error
+        return returned
 
     def _raised(
         self, error: BaseException, ctx: StageContext, started_at: float, ended_at: float
@@ -143,6 +144,19 @@ class StageHost:
             returned = hook()
             if inspect.isawaitable(returned):
                 await returned
+
+
+def _capture(
+    body: Callable[[StageContext], Any], ctx: StageContext
+) -> tuple[Any, BaseException | None]:
+    """What ``body`` returned or raised, as a value.
+
+    asyncio treats SystemExit, KeyboardInterrupt and GeneratorExit of a future in ways of its own.
+    """
+    try:
+        return body(ctx), None
+    except BaseException as error:
+        return None, error
 
 
 def _take_back(future: Future[Any]) -> None:

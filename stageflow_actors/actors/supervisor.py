@@ -73,7 +73,8 @@ class Supervisor:
     async def describe(self) -> dict[str, Any]:
         """Processes and counters."""
         return {
-            "supervisor": {"pid": os.getpid(), "live_runs": len(self._runs)},
+            "supervisor_pid": os.getpid(),
+            "live_runs": len(self._runs),
             "stages": self._group.describe(),
             "calls_to_stages": self._group.calls,
         }

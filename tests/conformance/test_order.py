@@ -1,0 +1,150 @@
+"""When stages start, and what runs beside what."""
+
+from __future__ import annotations
+
+import asyncio
+
+from stageflow_actors import Pipeline, StageKind, StageOutput
+from tests.conformance.crossing import Gate, Journal
+from tests.conformance.stages import After, ok
+
+
+class Meet:
+    """Ends only when all of ``others`` run too: proof that they run at the same time."""
+
+    kind = StageKind.WORK
+
+    def __init__(self, folder, others):
+        self.folder = folder
+        self.others = others
+
+    async def execute(self, ctx):
+        Gate(self.folder, ctx.stage_name).open()
+        for other in self.others:
+            await Gate(self.folder, other).opened()
+        Journal(self.folder).write(ctx.stage_name)
+
+
+class BlockingMeet(Meet):
+    def execute(self, ctx):
+        Gate(self.folder, ctx.stage_name).open()
+        for other in self.others:
+            Gate(self.folder, other).wait()
+
+
+class Write:
+    kind = StageKind.WORK
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    async def execute(self, ctx):
+        Journal(self.folder).write(ctx.stage_name)
+
+
+async def test_branches_of_a_diamond_overlap_and_the_join_waits_for_both(run, tmp_path):
+    meet = {"folder": tmp_path, "others": ["b", "c"]}
+    write = {"folder": tmp_path}
+    pipeline = (
+        Pipeline()
+        .with_stage("d", Write, dependencies=("b", "c"), config=write)
+        .with_stage("b", Meet, dependencies="a", config=meet)
+        .with_stage("c", Meet, dependencies="a", config=meet)
+        .with_stage("a", Write, config=write)
+    )
+    assert (await run(pipeline)).ok
+    lines = Journal(tmp_path).lines
+    assert (lines[0], set(lines[1:3]), lines[3]) == ("a", {"b", "c"}, "d")
+
+
+async def test_independent_stages_all_run_at_once(run, tmp_path):
+    names = [f"s{number}" for number in range(6)]
+    pipeline = Pipeline()
+    for name in names:
+        pipeline = pipeline.with_stage(name, Meet, config={"folder": tmp_path, "others": names})
+    assert (await run(pipeline)).ok
+
+
+async def test_blocking_stages_run_at_the_same_time(run, tmp_path):
+    both = {"folder": tmp_path, "others": ["left", "right"]}
+    pipeline = (
+        Pipeline()
+        .with_stage("left", BlockingMeet, config=both)
+        .with_stage("right", BlockingMeet, config=both)
+    )
+    assert (await run(pipeline)).ok
+
+
+async def test_results_are_in_completion_order(runtime, tmp_path):
+    pipeline = (
+        Pipeline()
+        .with_stage("slow", After, config={"folder": tmp_path, "gate": "go", "then": "ok"})
+        .with_stage("fast", ok, StageKind.WORK)
+    )
+    async with runtime.deploy(pipeline) as app:
+        handle = await app.start()
+        async for event in handle.events():
+            if event.type == "stage.fast.completed":
+                Gate(tmp_path, "go").open()
+        assert list((await handle.result()).outputs) == ["fast", "slow"]
+
+
+async def test_all_stages_of_a_run_see_the_same_start(run):
+    async def start_of(ctx):
+        return StageOutput.ok(start=ctx.timer.pipeline_start_ms, at=ctx.started_at.isoformat())
+
+    pipeline = (
+        Pipeline()
+        .with_stage("a", start_of, StageKind.WORK)
+        .with_stage("b", start_of, StageKind.WORK, dependencies="a")
+        .with_stage("c", start_of, StageKind.WORK, dependencies="b")
+    )
+    outputs = (await run(pipeline)).outputs
+    assert outputs["a"].data == outputs["b"].data == outputs["c"].data
+
+
+async def test_dependency_named_twice_runs_once(run, tmp_path):
+    pipeline = (
+        Pipeline()
+        .with_stage("a", Write, config={"folder": tmp_path})
+        .with_stage("b", Write, dependencies=("a", "a"), config={"folder": tmp_path})
+    )
+    assert (await run(pipeline)).ok
+    assert Journal(tmp_path).lines == ["a", "b"]
+
+
+class Own:
+    """Tells concurrent runs apart: each waits for all before it answers with its own text."""
+
+    kind = StageKind.WORK
+
+    def __init__(self, folder, runs):
+        self.folder = folder
+        self.runs = runs
+
+    async def execute(self, ctx):
+        text = ctx.snapshot.input_text
+        Gate(self.folder, text).open()
+        for other in self.runs:
+            await Gate(self.folder, other).opened()
+        return {"text": text, "run": str(ctx.pipeline_run_id)}
+
+
+async def read_own(ctx):
+    return {"text": ctx.inputs.get("text"), "run": ctx.inputs.get("run")}
+
+
+async def test_concurrent_runs_share_nothing(runtime, tmp_path):
+    texts = [f"run-{number}" for number in range(8)]
+    pipeline = (
+        Pipeline()
+        .with_stage("own", Own, config={"folder": tmp_path, "runs": texts})
+        .with_stage("read", read_own, StageKind.WORK, dependencies="own")
+    )
+    async with runtime.deploy(pipeline) as app:
+        handles = [await app.start(input_text=text) for text in texts]
+        results = await asyncio.gather(*(handle.result() for handle in handles))
+    assert [result.outputs["read"].data["text"] for result in results] == texts
+    assert [result.outputs["read"].data["run"] for result in results] == [
+        str(handle.run_id) for handle in handles
+    ]

@@ -1,0 +1,44 @@
+"""What every test may use: one Ray per session, and engine invariants checked after every step."""
+
+from __future__ import annotations
+
+import os
+
+# Before Ray is imported by anything: a private cluster without token, report or upload.
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
+import pytest
+
+from stageflow_actors.engine import invariants
+from stageflow_actors.engine.machine import RunMachine
+
+
+@pytest.fixture(autouse=True)
+def checked_engine(monkeypatch):
+    """Every run in this process has its invariants checked after each of its steps."""
+    advance = RunMachine.advance
+
+    def advance_and_check(self, facts):
+        commands = advance(self, facts)
+        invariants.check(self.state)
+        return commands
+
+    monkeypatch.setattr(RunMachine, "advance", advance_and_check)
+
+
+@pytest.fixture(scope="session")
+def ray_session():
+    """The one Ray of this session."""
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=150 * 2**20,
+    )
+    yield ray
+    ray.shutdown()
