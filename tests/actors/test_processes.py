@@ -1,0 +1,274 @@
+"""What only processes can show: who lives where, who dies with whom, and what a run then says."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from stageflow_actors import (
+    DeploymentError,
+    Pipeline,
+    RayRuntime,
+    RunStatus,
+    Settings,
+    StageExecutionError,
+    StageKind,
+    StageLostError,
+    SupervisorLostError,
+)
+from tests.conformance.crossing import Gate, Journal
+from tests.conformance.stages import After, WaitForever, ok
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+
+async def gone(pid):
+    """Returns when no process of that id is left."""
+    while Path(f"/proc/{pid}").exists() and "(zombie)" not in _status(pid):
+        await asyncio.sleep(0.01)
+
+
+def _status(pid):
+    try:
+        return Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return "(zombie)"
+
+
+async def tell_pid(ctx):
+    return {"pid": os.getpid()}
+
+
+def three_stages():
+    return (
+        Pipeline("three")
+        .with_stage("a", tell_pid, StageKind.WORK)
+        .with_stage("b", tell_pid, StageKind.WORK, dependencies="a")
+        .with_stage("c", tell_pid, StageKind.WORK, dependencies="b")
+    )
+
+
+async def test_every_stage_and_the_supervisor_have_a_process_of_their_own():
+    async with RayRuntime().deploy(three_stages()) as app:
+        described = await app.describe()
+        results = await app.run()
+    pids = {stage["name"]: stage["pid"] for stage in described["stages"]}
+    assert {name: results[name].data["pid"] for name in "abc"} == pids
+    assert len({os.getpid(), described["supervisor_pid"], *pids.values()}) == 5
+
+
+async def test_closing_ends_every_process():
+    async with RayRuntime().deploy(three_stages()) as app:
+        described = await app.describe()
+    await gone(described["supervisor_pid"])
+    for stage in described["stages"]:
+        await gone(stage["pid"])
+
+
+async def test_lone_run_costs_one_call_per_stage_and_one_more():
+    async with RayRuntime().deploy(three_stages()) as app:
+        await app.run()
+        before = await app.describe()
+        for _ in range(5):
+            await app.run()
+        after = await app.describe()
+    assert after["calls_to_stages"] - before["calls_to_stages"] == 5 * 3
+    assert after["calls_to_supervisor"] - before["calls_to_supervisor"] == 5
+
+
+class Custom:
+    def __reduce__(self):
+        return Custom, ()
+
+
+async def give_custom(ctx):
+    return {"custom": Custom()}
+
+
+async def test_supervisor_loads_no_user_code_and_no_user_data():
+    pipeline = (
+        Pipeline()
+        .with_stage("a", give_custom, StageKind.WORK)
+        .with_stage("b", tell_pid, StageKind.WORK, dependencies="a")
+    )
+    async with RayRuntime().deploy(pipeline) as app:
+        results = await app.run(metadata={"custom": Custom()})
+        modules = await app._supervisor.__ray_call__.remote(lambda _self: list(sys.modules))
+    assert type(results["a"].data["custom"]) is Custom
+    assert "stageflow_actors.actors.supervisor" in modules
+    assert not [name for name in modules if name.startswith("tests")]
+
+
+async def test_killed_stage_fails_its_run_and_keeps_what_had_finished(tmp_path):
+    pipeline = (
+        Pipeline()
+        .with_stage("first", ok, StageKind.WORK)
+        .with_stage("victim", WaitForever, dependencies="first", config={"folder": tmp_path})
+    )
+    async with RayRuntime().deploy(pipeline) as app:
+        described = await app.describe()
+        victim = described["stages"][1]["pid"]
+        handle = await app.start()
+        await Gate(tmp_path, "victim-runs").opened()
+        os.kill(victim, signal.SIGKILL)
+        result = await handle.result()
+    assert (result.status, result.stage) == (RunStatus.FAILED, "victim")
+    assert isinstance(result.failures["victim"].original, StageLostError)
+    assert result.failures["victim"].code == "STAGE-LOST"
+    assert list(result.outputs) == ["first"]
+
+
+class Counting:
+    kind = StageKind.WORK
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    async def setup(self):
+        Journal(self.folder).write(f"setup {os.getpid()}")
+
+    async def execute(self, ctx):
+        if ctx.snapshot.input_text == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"pid": os.getpid()}
+
+
+async def test_killed_stage_is_replaced_for_the_next_run(tmp_path):
+    pipeline = Pipeline().with_stage("only", Counting, config={"folder": tmp_path})
+    async with RayRuntime().deploy(pipeline) as app:
+        before = (await app.run())["only"].data["pid"]
+        with pytest.raises(StageExecutionError) as raised:
+            await app.run(input_text="die")
+        after = (await app.run())["only"].data["pid"]
+        described = await app.describe()
+    assert raised.value.code == "STAGE-LOST"
+    assert before != after
+    assert described["stages"][0]["pid"] == after
+    assert Journal(tmp_path).lines == [f"setup {before}", f"setup {after}"]
+
+
+async def test_one_death_under_several_runs_hires_one_replacement(tmp_path):
+    pipeline = Pipeline().with_stage("only", WaitForever, config={"folder": tmp_path})
+    async with RayRuntime().deploy(pipeline) as app:
+        victim = (await app.describe())["stages"][0]["pid"]
+        handles = [await app.start() for _ in range(4)]
+        await Gate(tmp_path, "only-runs").opened()
+        os.kill(victim, signal.SIGKILL)
+        results = await asyncio.gather(*(handle.result() for handle in handles))
+        described = await app.describe()
+    assert [result.failures["only"].code for result in results] == ["STAGE-LOST"] * 4
+    assert described["stages"][0]["pid"] != victim
+
+
+async def test_lost_supervisor_fails_its_runs_with_a_code_and_takes_its_stages_along(tmp_path):
+    pipeline = Pipeline("tea").with_stage("only", WaitForever, config={"folder": tmp_path})
+    app = await RayRuntime().deploy(pipeline).open()
+    described = await app.describe()
+    handle = await app.start()
+    await Gate(tmp_path, "only-runs").opened()
+    os.kill(described["supervisor_pid"], signal.SIGKILL)
+    result = await handle.result()
+    assert (result.status, result.stage) == (RunStatus.FAILED, "<supervisor>")
+    failure = result.failures["<supervisor>"]
+    assert isinstance(failure.original, SupervisorLostError)
+    assert failure.code == "SUPERVISOR-LOST"
+    await gone(described["stages"][0]["pid"])
+    await app.close()
+
+
+async def test_run_started_on_a_lost_supervisor_says_so():
+    app = await RayRuntime().deploy(three_stages()).open()
+    os.kill((await app.describe())["supervisor_pid"], signal.SIGKILL)
+    with pytest.raises(StageExecutionError) as raised:
+        await app.run()
+    assert raised.value.code == "SUPERVISOR-LOST"
+    await app.close()
+
+
+async def test_stage_that_cannot_be_pickled_is_named():
+    lock = __import__("threading").Lock()
+
+    async def holding_a_lock(ctx):
+        return {"locked": lock.locked()}
+
+    pipeline = (
+        Pipeline("tea")
+        .with_stage("fine", ok, StageKind.WORK)
+        .with_stage("locked", holding_a_lock, StageKind.WORK)
+    )
+    with pytest.raises(DeploymentError, match="setup") as raised:
+        RayRuntime().deploy(pipeline)
+    assert (raised.value.stage, raised.value.code) == ("locked", "DEPLOYMENT-UNPICKLABLE")
+
+
+class NeverReady:
+    kind = StageKind.WORK
+
+    async def setup(self):
+        await asyncio.Event().wait()
+
+    async def execute(self, ctx):
+        return None
+
+
+async def test_setup_that_never_ends_fails_the_deployment_in_time():
+    runtime = RayRuntime(settings=Settings(deploy_timeout_s=2.0, stop_timeout_s=1.0))
+    pipeline = Pipeline().with_stage("stuck", NeverReady).with_stage("a", ok, StageKind.WORK)
+    with pytest.raises(DeploymentError, match="deploy_timeout_s") as raised:
+        await runtime.deploy(pipeline).open()
+    assert raised.value.stage == "stuck"
+
+
+class DieInSetup:
+    kind = StageKind.WORK
+
+    async def setup(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async def execute(self, ctx):
+        return None
+
+
+async def test_process_that_dies_in_setup_fails_the_deployment():
+    with pytest.raises(DeploymentError, match="died") as raised:
+        await RayRuntime().deploy(Pipeline().with_stage("mortal", DieInSetup)).open()
+    assert raised.value.stage == "mortal"
+
+
+async def test_blocked_thread_leaves_its_actor_answering(tmp_path):
+    def blocking(ctx):
+        Gate(tmp_path, "runs").open()
+        Gate(tmp_path, "go").wait()
+        return {"text": ctx.snapshot.input_text}
+
+    async with RayRuntime().deploy(Pipeline().with_stage("b", blocking, StageKind.WORK)) as app:
+        first = await app.start(input_text="first")
+        await Gate(tmp_path, "runs").opened()
+        second = await app.start(input_text="second")  # the same actor takes it meanwhile
+        Gate(tmp_path, "go").open()
+        texts = [(await run.result()).outputs["b"].data["text"] for run in (first, second)]
+    assert texts == ["first", "second"]
+
+
+async def test_blocking_body_is_waited_for_before_the_verdict(tmp_path):
+    def blocking(ctx):
+        Gate(tmp_path, "blocked-runs").open()
+        while not ctx.is_cancelled:
+            Gate(tmp_path, "never").is_open  # noqa: B018 - work of a kind
+        Journal(tmp_path).write("body ended")
+
+    config = {"folder": tmp_path, "gate": "blocked-runs", "then": "raise"}
+    pipeline = (
+        Pipeline()
+        .with_stage("blocked", blocking, StageKind.WORK)
+        .with_stage("bad", After, config=config)
+    )
+    async with RayRuntime().deploy(pipeline) as app:
+        result = await (await app.start()).result()
+    assert result.stage == "bad"
+    assert Journal(tmp_path).lines == ["body ended"]
