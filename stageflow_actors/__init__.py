@@ -54,7 +54,6 @@ from stageflow_actors.model.results import (
     StageFailure,
     StageTiming,
 )
-from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import Stage, StageKind, StageSpec, stage
 from stageflow_actors.pipeline import Pipeline, StageGraph, run_stage
@@ -74,6 +73,7 @@ if TYPE_CHECKING:
     from stageflow_actors.actors.ray_runtime import RayRuntime
     from stageflow_actors.actors.runtime import Runtime
     from stageflow_actors.adapters.sinks import InMemoryEventSink, LoggingEventSink, NoOpEventSink
+    from stageflow_actors.model.settings import Settings
 
 _LAZY = {
     "Deployment": "stageflow_actors.actors.deployment",
@@ -84,6 +84,7 @@ _LAZY = {
     "RayRuntime": "stageflow_actors.actors.ray_runtime",
     "Runtime": "stageflow_actors.actors.runtime",
     "RunHandle": "stageflow_actors.actors.handle",
+    "Settings": "stageflow_actors.model.settings",
     "clear_event_sink": "stageflow_actors.actors.observation",
     "event_statistics": "stageflow_actors.actors.observation",
     "flush_events": "stageflow_actors.actors.observation",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -63,6 +62,8 @@ class _Runnable:
         Raises:
             InvalidRunInputError: called inside a running event loop; besides what ``run`` raises.
         """
+        import asyncio
+
         try:
             asyncio.get_running_loop()
         except RuntimeError:

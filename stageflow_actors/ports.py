@@ -25,6 +25,14 @@ class EventSink(Protocol):
         """The same without waiting; for callers outside the runtime."""
 
 
+@runtime_checkable
+class SelectiveEventSink(EventSink, Protocol):
+    """A sink that can say beforehand what it would discard; nothing is prepared for it then."""
+
+    def accepts(self, type: str) -> bool:
+        """Whether events of this type are of any use to it now."""
+
+
 class Deployable(Protocol):
     """A validated pipeline: its plan, and the user code of each stage in the plan's order."""
 

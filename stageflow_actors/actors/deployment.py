@@ -25,8 +25,9 @@ class Deployment(ABC):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._is_open = False
         self.is_lost = False
+        self._is_open = False
+        self._live: set[RunHandle] = set()
 
     @property
     def name(self) -> str:
@@ -86,7 +87,10 @@ class Deployment(ABC):
         if context.snapshot.topology is None:
             named = context.snapshot.model_copy(update={"topology": self.name})
             context = context.with_snapshot(named)
-        return self._launch(context)
+        handle = self._launch(context)
+        self._live.add(handle)  # a run goes on even if nobody keeps its handle
+        handle.when_done(self._live.discard)
+        return handle
 
     async def run(
         self,
@@ -140,6 +144,10 @@ class Deployment(ABC):
                 await handle.cancel("the caller of map() left")
             if waiting:
                 await asyncio.wait(waiting)
+
+    async def _conclude_runs(self) -> None:
+        """Wait until every live run has its result."""
+        await asyncio.gather(*(handle.result() for handle in tuple(self._live)))
 
     async def _start_one(self, item: RunInput) -> RunHandle:
         if isinstance(item, str):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from stageflow_actors.model.events import Event, event_data
 from stageflow_actors.model.snapshot import ContextSnapshot
-from stageflow_actors.ports import EventSink
+from stageflow_actors.ports import EventSink, SelectiveEventSink
 
 logger = logging.getLogger("stageflow_actors.events")
 
@@ -38,6 +38,7 @@ class EventPump:
 
     def __init__(self, sink: EventSink, max_queued: int) -> None:
         self.sink = sink
+        self._accepts = sink.accepts if isinstance(sink, SelectiveEventSink) else None
         self._max_queued = max_queued
         self._batches: deque[tuple[ContextSnapshot, Sequence[Event]]] = deque()
         self._changed = threading.Condition()
@@ -55,7 +56,9 @@ class EventPump:
             )
 
     def submit(self, snapshot: ContextSnapshot, events: Sequence[Event]) -> None:
-        """Queue events of one run; never waits for the sink."""
+        """Queue the events of one run that the sink accepts; never waits for the sink."""
+        if self._accepts is not None:
+            events = [event for event in events if self._accepts(event.type)]
         if not events:
             return
         with self._changed:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from uuid import UUID
 
 from stageflow_actors.actors.event_pump import EventPump
 from stageflow_actors.actors.messages import RunReport
-from stageflow_actors.actors.observation import is_observed
 from stageflow_actors.model.context import PipelineContext
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.results import RunResult
@@ -48,6 +47,10 @@ class RunHandle(ABC):
     async def result(self) -> RunResult:
         """The verdict, once there is one; never raises for how the run ended."""
         return await asyncio.shield(self._conclusion)
+
+    def when_done(self, callback: Callable[[RunHandle], None]) -> None:
+        """Call ``callback`` with this handle once the verdict is here."""
+        self._conclusion.add_done_callback(lambda _done: callback(self))
 
     async def cancel(self, reason: str = "") -> bool:
         """Ask the run to stop; ``False`` if it has ended or somebody asked before.
@@ -107,8 +110,7 @@ class RunHandle(ABC):
             return
         self._last_seq = fresh[-1].seq
         self._seen.extend(fresh)
-        if is_observed(self._pump):
-            self._pump.submit(self._context.snapshot, fresh)
+        self._pump.submit(self._context.snapshot, fresh)
         self._news.set()
 
     def _start_feed(self) -> None:

@@ -65,7 +65,6 @@ class LocalDeployment(Deployment):
         self._settings = settings
         self._pump = pump
         self._hosts: list[StageHost] = []
-        self._handles: set[_LocalRunHandle] = set()
 
     async def describe(self) -> dict[str, Any]:
         pid = os.getpid()
@@ -73,7 +72,7 @@ class LocalDeployment(Deployment):
             "pipeline": self.name,
             "runtime": "local",
             "supervisor_pid": pid,
-            "live_runs": len(self._handles),
+            "live_runs": len(self._live),
             "stages": [
                 {"name": stage.name, "kind": stage.kind, "pid": pid} for stage in self.plan.stages
             ],
@@ -93,22 +92,18 @@ class LocalDeployment(Deployment):
         self._hosts = hosts
 
     async def _close(self) -> None:
-        for handle in tuple(self._handles):
+        for handle in tuple(self._live):
             await handle.cancel("the deployment was closed")
-        for handle in tuple(self._handles):
-            await handle.result()
+        await self._conclude_runs()
         await _teardown(self._hosts)
 
     def _launch(self, context: PipelineContext) -> RunHandle:
         bodies = _LocalBodies(self._hosts, context.snapshot)
         run = Run(self.plan, bodies, self._settings.max_events_per_run)
         run.begin(cancelled=context.cancellation.reason)
-        handle = _LocalRunHandle(
+        return _LocalRunHandle(
             run, self.name, context, self._pump, self._settings.event_flush_interval_s
         )
-        self._handles.add(handle)
-        run.ended.add_done_callback(lambda _ended: self._handles.discard(handle))
-        return handle
 
 
 class _LocalRunHandle(RunHandle):

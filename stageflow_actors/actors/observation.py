@@ -10,7 +10,7 @@ import atexit
 import threading
 
 from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
-from stageflow_actors.adapters.sinks import LoggingEventSink, NoOpEventSink
+from stageflow_actors.adapters.sinks import LoggingEventSink
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.ports import EventSink
 
@@ -45,11 +45,6 @@ class DefaultSink:
 
 
 DEFAULT_SINK = DefaultSink()
-
-
-def is_observed(pump: EventPump) -> bool:
-    """Whether anybody would see the events; nothing is prepared for a ``NoOpEventSink``."""
-    return not isinstance(pump.sink, NoOpEventSink)
 
 
 def set_event_sink(sink: EventSink) -> None:

@@ -50,6 +50,7 @@ class StageGroup:
             max_concurrency=settings.max_pending_calls,
             enable_task_events=False,
         )
+        self._is_stopped = False
         self.calls = 0
 
     async def start(self) -> dict[str, Failure]:
@@ -91,6 +92,7 @@ class StageGroup:
         ]
         if teardowns:
             await asyncio.wait(teardowns, timeout=self._settings.stop_timeout_s)
+        self._is_stopped = True
         for member in reversed_members:
             ray.kill(member.actor)
 
@@ -137,7 +139,7 @@ class StageGroup:
 
     def _replace(self, stage: int, dead: _Member) -> None:
         """Several calls may report the same death; the first one hires."""
-        if self._members[stage] is dead:
+        if self._members[stage] is dead and not self._is_stopped:
             self._members[stage] = self._hire(stage)
 
     def _late(self, stage: str) -> Failure:

@@ -183,6 +183,9 @@ def unreadable_inputs(stage: str, error: Exception) -> Receipt:
 
 def setup_error(pipeline: str, stage: str, failure: Failure) -> DeploymentError:
     """The error of a deployment whose ``stage`` could not be set up."""
+    original = open_exception(failure)
+    if isinstance(original, DeploymentError):
+        return original
     error = DeploymentError(
         f"Stage '{stage}' of pipeline '{pipeline}' could not be set up: "
         f"{failure.error_type}: {failure.message}",
@@ -190,5 +193,5 @@ def setup_error(pipeline: str, stage: str, failure: Failure) -> DeploymentError:
         hint="Its constructor or its setup() raised; the cause is attached.",
         code="DEPLOYMENT-SETUP",
     )
-    error.__cause__ = open_exception(failure)
+    error.__cause__ = original
     return error

@@ -80,14 +80,19 @@ class Supervisor:
         }
 
     async def close(self) -> None:
-        """Cancel every run, wait for the verdicts, and stop the stages within the time limit."""
+        """Cancel every run, wait for the verdicts within the time limit, and stop the stages.
+
+        A run whose stage does not stop in time ends when the process of that stage is killed.
+        """
         self._is_closing = True
-        runs = list(self._runs.values())
-        for run in runs:
+        ends = [run.ended for run in self._runs.values()]
+        for run in self._runs.values():
             run.cancel("the deployment was closed")
-        if runs:
-            await asyncio.wait([run.ended for run in runs], timeout=self._settings.stop_timeout_s)
+        if ends:
+            await asyncio.wait(ends, timeout=self._settings.stop_timeout_s)
         await self._group.stop()
+        if ends:
+            await asyncio.wait(ends)
 
 
 class _RemoteBodies:

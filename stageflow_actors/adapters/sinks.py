@@ -15,16 +15,21 @@ class LoggingEventSink:
         self._level = level
         self._logger = logging.getLogger("stageflow_actors.events")
 
+    def accepts(self, type: str) -> bool:
+        return self._logger.isEnabledFor(self._level)
+
     async def emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
         self.try_emit(type=type, data=data)
 
     def try_emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
-        if self._logger.isEnabledFor(self._level):
-            self._logger.log(self._level, "%s %s", type, data, extra={"event": type})
+        self._logger.log(self._level, "%s %s", type, data, extra={"event": type})
 
 
 class NoOpEventSink:
-    """Discards every event; the runtime then does not even prepare them for a sink."""
+    """Discards every event."""
+
+    def accepts(self, type: str) -> bool:
+        return False
 
     async def emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
         pass

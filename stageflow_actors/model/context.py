@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -231,6 +230,8 @@ class StageContext:
 
     async def cancellation_checkpoint(self) -> None:
         """Let others run once, then ``raise_if_cancelled``."""
+        import asyncio  # a fifth of this package's import time, and only stages need it here
+
         await asyncio.sleep(0)
         self.raise_if_cancelled()
 

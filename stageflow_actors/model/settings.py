@@ -42,4 +42,4 @@ class Settings(BaseModel):
     """How long stages may take to start; longer fails the deployment and names the stage."""
 
     stop_timeout_s: Seconds = 10.0
-    """How long ``teardown`` of all stages may take on closing; then they are killed."""
+    """How long runs may take to stop, and then ``teardown``, on closing; then stages are killed."""
