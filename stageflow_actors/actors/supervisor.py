@@ -20,6 +20,7 @@ from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
 
 _MAX_EARLY_CANCELS = 10_000
+_ARRIVAL_S = 1.0
 
 
 class Supervisor:
@@ -33,8 +34,9 @@ class Supervisor:
         self._settings = settings
         self._group = StageGroup(plan, code, settings)
         self._runs: dict[str, Run] = {}
-        # Ray may deliver a cancel before the request that it is about.
+        # Ray may deliver what is about a run before the request for it.
         self._early_cancels: OrderedDict[str, str] = OrderedDict()
+        self._awaited: dict[str, asyncio.Event] = {}
         self._is_closing = False
 
     async def open(self) -> dict[str, Failure]:
@@ -50,6 +52,8 @@ class Supervisor:
         bodies = _RemoteBodies(self._group, request)
         run = self._runs[request.run] = Run(self._plan, bodies, self._settings.max_events_per_run)
         run.begin(cancelled)
+        if request.run in self._awaited:
+            self._awaited.pop(request.run).set()
         try:
             return pack(await run.ended)
         finally:
@@ -66,9 +70,21 @@ class Supervisor:
             self._early_cancels.popitem(last=False)
 
     async def events(self, run: str, after: int) -> tuple[tuple[Event, ...], bool]:
-        """Events of a live run with ``seq > after``, once there are any; the flag says the last."""
-        live = self._runs.get(run)
-        return ((), True) if live is None else await live.log.wait(after)
+        """Events of a live run with ``seq > after``, once there are any; the flag says the last.
+
+        Nothing, and no last, of a run that is not here: its request may still be on its way, or its
+        report, with all its events, may have left.
+        """
+        live = self._runs.get(run) or await self._arrival_of(run)
+        return ((), False) if live is None else await live.log.wait(after)
+
+    async def _arrival_of(self, run: str) -> Run | None:
+        arrival = self._awaited.setdefault(run, asyncio.Event())
+        try:
+            await asyncio.wait_for(arrival.wait(), _ARRIVAL_S)
+        except TimeoutError:
+            self._awaited.pop(run, None)
+        return self._runs.get(run)
 
     async def describe(self) -> dict[str, Any]:
         """Processes and counters."""

@@ -78,7 +78,7 @@ async def test_lone_run_costs_one_call_per_stage_and_one_more():
             await app.run()
         after = await app.describe()
     assert after["calls_to_stages"] - before["calls_to_stages"] == 5 * 3
-    assert after["calls_to_supervisor"] - before["calls_to_supervisor"] == 5
+    assert after["calls_to_supervisor"] - before["calls_to_supervisor"] == 5 + 1  # describe()
 
 
 class Custom:
@@ -272,3 +272,56 @@ async def test_blocking_body_is_waited_for_before_the_verdict(tmp_path):
         result = await (await app.start()).result()
     assert result.stage == "bad"
     assert Journal(tmp_path).lines == ["body ended"]
+
+
+class Deaf:
+    """Does not stop when told to."""
+
+    kind = StageKind.WORK
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    async def execute(self, ctx):
+        Gate(self.folder, "deaf-runs").open()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                Journal(self.folder).write("told to stop")
+
+
+async def test_closing_kills_a_stage_that_does_not_stop_and_its_run_still_gets_a_verdict(tmp_path):
+    runtime = RayRuntime(settings=Settings(stop_timeout_s=0.5))
+    pipeline = (
+        Pipeline()
+        .with_stage("first", ok, StageKind.WORK)
+        .with_stage("deaf", Deaf, dependencies="first", config={"folder": tmp_path})
+    )
+    app = await runtime.deploy(pipeline).open()
+    described = await app.describe()
+    handle = await app.start()
+    await Gate(tmp_path, "deaf-runs").opened()
+    await app.close()
+    result = await handle.result()
+    assert Journal(tmp_path).lines == ["told to stop"]
+    assert (result.status, result.reason) == ("cancelled", "the deployment was closed")
+    assert result.failures["deaf"].code == "STAGE-LOST"
+    assert list(result.outputs) == ["first"]
+    for stage in described["stages"]:
+        await gone(stage["pid"])
+
+
+async def test_watching_a_run_is_counted_as_calls_too():
+    async with RayRuntime().deploy(three_stages()) as app:
+        before = (await app.describe())["calls_to_supervisor"]
+        handle = await app.start()
+        assert [event async for event in handle.events()]
+        after = (await app.describe())["calls_to_supervisor"]
+    assert after - before > 1 + 1  # the run, this describe(), and at least one fetch of events
+
+
+async def test_events_asked_for_before_the_run_has_arrived_are_not_taken_for_its_end():
+    async with RayRuntime().deploy(three_stages()) as app:
+        events, is_last = await app.call("events", "a run that is still on its way", 0)
+    assert (tuple(events), is_last) == ((), False)
