@@ -1,0 +1,56 @@
+"""``Figure``: a measured value with its peer and the bar that it has to meet."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from tests.benchmarks.measure import Comparison, Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row of the report."""
+
+    name: str
+    unit: str
+    ours: float
+    peer: float
+    peer_name: str
+    ratio: Spread | None
+    """``None`` where a ratio would say nothing: a count has its exact value or has not."""
+    bar: str
+    is_met: bool
+
+
+def timed_figure(
+    name: str, unit: str, peer_name: str, measured: Comparison, *, at_most: float
+) -> Figure:
+    """A time whose bar is a multiple of its peer's; the median ratio of the pairs counts."""
+    ratio = Spread.of(measured.ratios)
+    return Figure(
+        name=name,
+        unit=unit,
+        ours=statistics.median(measured.ours),
+        peer=statistics.median(measured.peer),
+        peer_name=peer_name,
+        ratio=ratio,
+        bar=f"<= {at_most:g}x",
+        is_met=ratio.median <= at_most,
+    )
+
+
+def counted_figure(
+    name: str, unit: str, ours: float, expected: float, expected_name: str
+) -> Figure:
+    """A count that has to be exact."""
+    return Figure(
+        name=name,
+        unit=unit,
+        ours=ours,
+        peer=expected,
+        peer_name=expected_name,
+        ratio=None,
+        bar=f"exactly {expected:g}",
+        is_met=ours == expected,
+    )

@@ -1,0 +1,134 @@
+"""Runs in one process, against stageflow-core on the same event loop.
+
+Timed as the caller sees it: from the call to the result. A thread of its own delivers our events
+after that; both sides wait for it, so that the peer's turn never pays for it. What the delivery
+costs is a figure of its own. Both sides log their events, as by default, at a level that is off.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import stageflow
+
+import stageflow_actors
+from stageflow_actors import LocalRuntime, flush_events
+from tests.benchmarks.figures import Figure, timed_figure
+from tests.benchmarks.measure import Action, Rounds, compare, timed
+
+PEER = "stageflow-core"
+Shape = Sequence[tuple[str, Sequence[str]]]
+"""Stages with what they depend on."""
+
+_MICROSECONDS = 1e6
+_LONG, _SHORT = 5_000, 100
+
+
+def chain(length: int) -> Shape:
+    """Stages one after the other."""
+    return [(f"s{i}", (f"s{i - 1}",) if i else ()) for i in range(length)]
+
+
+def fan_out(width: int) -> Shape:
+    """One stage, ``width`` that depend on it, and one that depends on them all."""
+    branches = [f"s{i}" for i in range(width)]
+    return [("root", ()), *((name, ("root",)) for name in branches), ("join", branches)]
+
+
+async def chain_of_100(rounds: Rounds) -> list[Figure]:
+    """A chain of 100 stages against the same in stageflow-core."""
+    return await _against_peer("Local chain of 100", chain(_SHORT), rounds)
+
+
+async def fan_out_of_1000(rounds: Rounds) -> list[Figure]:
+    """A fan-out of 1,000 stages and their join against the same in stageflow-core."""
+    return await _against_peer("Local fan-out of 1,000 and join", fan_out(1_000), rounds)
+
+
+async def chain_of_5000(rounds: Rounds) -> Figure:
+    """What a stage costs in a chain of 5,000 against one of 100, over equally many stages."""
+    async with _ours(chain(_LONG)) as run_long, _ours(chain(_SHORT)) as run_short:
+        run_short_once = timed(run_short, _MICROSECONDS / _SHORT, flush_events)
+
+        async def run_short_often() -> float:
+            # Not the mean: the long chain must not look good for garbage collected in this turn.
+            return statistics.median([await run_short_once() for _ in range(_LONG // _SHORT)])
+
+        measured = await compare(
+            timed(run_long, _MICROSECONDS / _LONG, flush_events), run_short_often, rounds
+        )
+    name = "Local chain of 5,000, per stage"
+    return timed_figure(name, "us", "ours, chain of 100", measured, at_most=1.2)
+
+
+async def _against_peer(name: str, shape: Shape, rounds: Rounds) -> list[Figure]:
+    scale = _MICROSECONDS / len(shape)
+    run_peer = timed(_peer(shape), scale)
+    async with _ours(shape) as run_ours:
+
+        async def run_and_deliver() -> None:
+            await run_ours()
+            assert await flush_events()
+
+        to_result = await compare(timed(run_ours, scale, flush_events), run_peer, rounds)
+        to_delivery = await compare(timed(run_and_deliver, scale), run_peer, rounds)
+    return [
+        timed_figure(f"{name}, per stage", "us", PEER, to_result, at_most=0.5),
+        timed_figure(f"{name}, events delivered", "us", PEER, to_delivery, at_most=0.5),
+    ]
+
+
+@asynccontextmanager
+async def _ours(shape: Shape) -> AsyncIterator[Action]:
+    async def stage(ctx: stageflow_actors.StageContext) -> stageflow_actors.StageOutput:
+        return stageflow_actors.StageOutput.ok(x=1)
+
+    pipeline = _declare(stageflow_actors, stage, shape)
+    async with LocalRuntime().deploy(pipeline) as app:
+
+        async def run() -> None:
+            results = await app.run(input_text="w")
+            assert len(results) == len(shape)
+
+        yield run
+
+
+def _peer(shape: Shape) -> Action:
+    async def stage(ctx: stageflow.StageContext) -> stageflow.StageOutput:
+        return stageflow.StageOutput.ok(x=1)
+
+    graph = _declare(stageflow, stage, shape).build()
+
+    async def run() -> None:
+        results = await graph.run(_peer_context())
+        assert len(results) == len(shape)
+
+    return run
+
+
+def _declare(library: Any, stage: Any, shape: Shape) -> Any:
+    """The same pipeline in either library; their builders take the same calls."""
+    pipeline = library.Pipeline()
+    for name, dependencies in shape:
+        pipeline = pipeline.with_stage(
+            name, stage, library.StageKind.TRANSFORM, dependencies=tuple(dependencies)
+        )
+    return pipeline
+
+
+def _peer_context() -> stageflow.PipelineContext:
+    return stageflow.PipelineContext(
+        pipeline_run_id=uuid4(),
+        request_id=uuid4(),
+        session_id=None,
+        user_id=None,
+        org_id=None,
+        interaction_id=None,
+        topology="benchmark",
+        execution_mode="benchmark",
+        input_text="w",
+    )
