@@ -57,7 +57,7 @@ from stageflow_actors.model.results import (
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import Stage, StageKind, StageSpec, stage
 from stageflow_actors.pipeline import Pipeline, StageGraph, run_stage
-from stageflow_actors.ports import EventSink
+from stageflow_actors.ports import EventSink, SelectiveEventSink
 
 if TYPE_CHECKING:
     from stageflow_actors.actors.deployment import Deployment
@@ -137,6 +137,7 @@ __all__ = [
     "RunStatus",
     "Runtime",
     "RuntimeFault",
+    "SelectiveEventSink",
     "Settings",
     "Stage",
     "StageArtifact",

@@ -181,11 +181,14 @@ def snapshot_to_payload(sealed: ContextSnapshot | Payload) -> Payload:
     return Payload(pickle.dumps(sealed, protocol=_PROTOCOL))
 
 
+PlainEvent = tuple[str, float, Mapping[str, Any]]
+"""Type, seconds since the Unix epoch, plain data."""
+
 # --- events ---------------------------------------------------------------------------------------
 
 
-def plain_event(event: StageEvent) -> tuple[str, Mapping[str, Any]]:
-    """Type and data of an event a stage emitted; what is not plain data becomes its ``repr``.
+def plain_event(event: StageEvent) -> PlainEvent:
+    """Type, time and data of an event a stage emitted; what is not plain data becomes its ``repr``.
 
     Events are for observation: odd data in one must not fail a stage, nor travel as code.
     """
@@ -195,7 +198,7 @@ def plain_event(event: StageEvent) -> tuple[str, Mapping[str, Any]]:
             frozen = {str(key): _plain_or_repr(value) for key, value in event.data.items()}
     except Exception as error:
         frozen = {"unreadable": f"{type(error).__name__}: {describe_exception(error)}"}
-    return str(event.type), frozen
+    return str(event.type), event.timestamp.timestamp(), frozen
 
 
 def _plain_or_repr(value: Any) -> Any:

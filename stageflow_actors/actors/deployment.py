@@ -78,11 +78,7 @@ class Deployment(ABC):
             DeploymentClosedError: the deployment is not open.
             InvalidRunInputError: a context and parts were given.
         """
-        if not self._is_open:
-            raise DeploymentClosedError(
-                f"Deployment of pipeline '{self.name}' is not open.",
-                hint="Use it inside 'async with runtime.deploy(pipeline) as app'.",
-            )
+        self._check_open()
         context = to_pipeline_context(ctx, parts)
         if context.snapshot.topology is None:
             named = context.snapshot.model_copy(update={"topology": self.name})
@@ -156,9 +152,24 @@ class Deployment(ABC):
             return await self.start(**item)
         return await self.start(item)
 
-    @abstractmethod
     async def describe(self) -> dict[str, Any]:
-        """What is deployed and where: pipeline, runtime, stages, processes, counters."""
+        """What is deployed and where: pipeline, runtime, stages, processes, counters.
+
+        Raises:
+            DeploymentClosedError: the deployment is not open.
+        """
+        self._check_open()
+        return {"pipeline": self.name, **await self._describe()}
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise DeploymentClosedError(
+                f"Deployment of pipeline '{self.name}' is not open.",
+                hint="Use it inside 'async with runtime.deploy(pipeline) as app'.",
+            )
+
+    @abstractmethod
+    async def _describe(self) -> dict[str, Any]: ...
 
     @abstractmethod
     async def _open(self) -> None: ...

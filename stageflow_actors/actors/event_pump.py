@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stageflow_actors.model.events import Event, event_data
@@ -28,12 +29,18 @@ class PumpStatistics:
     waiting: int
 
 
+PumpSource = Callable[[], "EventPump"]
+"""Where events go now; the default sink of a process may change while deployments are open."""
+
+_EXIT_FLUSH_S = 2.0
+
+
 class EventPump:
     """Delivers batches to one sink, one event after the other, in the order submitted.
 
     Holds at most ``max_queued`` events; newer ones are dropped and counted. A sink that raises is
     counted, warned about once, and asked again with the next event. The thread starts with the
-    first event and does not keep the process alive.
+    first event and does not keep the process alive; at exit the sink gets a moment to catch up.
     """
 
     def __init__(self, sink: EventSink, max_queued: int) -> None:
@@ -73,6 +80,7 @@ class EventPump:
                     target=self._run, name="stageflow-events", daemon=True
                 )
                 self._thread.start()
+                atexit.register(self.flush, _EXIT_FLUSH_S)
             self._changed.notify_all()
 
     def flush(self, timeout_s: float) -> bool:
@@ -92,6 +100,7 @@ class EventPump:
         with self._changed:
             self._is_closed = True
         self.flush(timeout_s)
+        atexit.unregister(self.flush)
         with self._changed:
             self._changed.notify_all()
 
@@ -115,7 +124,7 @@ class EventPump:
             try:
                 await self.sink.emit(type=event.type, data=event_data(event, snapshot))
                 delivered += 1
-            except Exception as error:
+            except BaseException as error:  # a CancelledError of the sink's own, too
                 failed += 1
                 self._warn_once(error)
             if (delivered + failed) % 64 == 0:
@@ -129,7 +138,7 @@ class EventPump:
             self._failed += failed
             self._changed.notify_all()
 
-    def _warn_once(self, error: Exception) -> None:
+    def _warn_once(self, error: BaseException) -> None:
         if not self._has_warned:
             self._has_warned = True
             logger.warning(

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from uuid import UUID
 
-from stageflow_actors.actors.event_pump import EventPump
+from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.messages import RunReport
 from stageflow_actors.model.context import PipelineContext
 from stageflow_actors.model.events import Event
@@ -21,7 +21,7 @@ class RunHandle(ABC):
     ``flush_interval_s``, or whose ``events()`` somebody reads, are fetched while it goes on.
     """
 
-    def __init__(self, context: PipelineContext, pump: EventPump, flush_interval_s: float) -> None:
+    def __init__(self, context: PipelineContext, pump: PumpSource, flush_interval_s: float) -> None:
         self._context = context
         self._pump = pump
         self._flush_interval_s = flush_interval_s
@@ -110,7 +110,7 @@ class RunHandle(ABC):
             return
         self._last_seq = fresh[-1].seq
         self._seen.extend(fresh)
-        self._pump.submit(self._context.snapshot, fresh)
+        self._pump().submit(self._context.snapshot, fresh)
         self._news.set()
 
     def _start_feed(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from stageflow_actors.actors.codec import (
@@ -12,17 +13,23 @@ from stageflow_actors.actors.codec import (
     Payload,
     SealedOutput,
     decode,
+    failure_of,
     open_output,
     seal_snapshot,
 )
 from stageflow_actors.actors.deployment import Deployment
-from stageflow_actors.actors.event_pump import EventPump
+from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport
 from stageflow_actors.actors.reports import result_of
 from stageflow_actors.actors.run import Run
 from stageflow_actors.actors.runtime import Runtime
-from stageflow_actors.actors.stage_host import StageHost, setup_error, unreadable_inputs
+from stageflow_actors.actors.stage_host import (
+    StageHost,
+    late_error,
+    setup_error,
+    unreadable_inputs,
+)
 from stageflow_actors.model.context import (
     Cancellation,
     PipelineContext,
@@ -37,6 +44,8 @@ from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import StageSpec
 from stageflow_actors.ports import Deployable
+
+logger = logging.getLogger("stageflow_actors")
 
 
 class LocalRuntime(Runtime):
@@ -58,7 +67,7 @@ class LocalDeployment(Deployment):
     """One ``StageHost`` per stage, all on the event loop that opened it."""
 
     def __init__(
-        self, plan: Plan, specs: Sequence[StageSpec], settings: Settings, pump: EventPump
+        self, plan: Plan, specs: Sequence[StageSpec], settings: Settings, pump: PumpSource
     ) -> None:
         super().__init__(plan)
         self._specs = specs
@@ -66,10 +75,9 @@ class LocalDeployment(Deployment):
         self._pump = pump
         self._hosts: list[StageHost] = []
 
-    async def describe(self) -> dict[str, Any]:
+    async def _describe(self) -> dict[str, Any]:
         pid = os.getpid()
         return {
-            "pipeline": self.name,
             "runtime": "local",
             "supervisor_pid": pid,
             "live_runs": len(self._live),
@@ -81,21 +89,41 @@ class LocalDeployment(Deployment):
         }
 
     async def _open(self) -> None:
-        prepared = await asyncio.gather(
-            *(StageHost.prepare(spec, self._settings) for spec in self._specs)
-        )
+        prepared = await asyncio.gather(*(self._prepare(spec) for spec in self._specs))
         hosts = [host for host in prepared if isinstance(host, StageHost)]
         for spec, outcome in zip(self._specs, prepared, strict=True):
             if isinstance(outcome, Failure):
-                await _teardown(hosts)
+                await self._teardown(hosts)
                 raise setup_error(self.name, spec.name, outcome)
         self._hosts = hosts
+
+    async def _prepare(self, spec: StageSpec) -> StageHost | Failure:
+        try:
+            async with asyncio.timeout(self._settings.deploy_timeout_s):
+                return await StageHost.prepare(spec, self._settings)
+        except TimeoutError:
+            return failure_of(late_error(spec.name, self._settings))
 
     async def _close(self) -> None:
         for handle in tuple(self._live):
             await handle.cancel("the deployment was closed")
-        await self._conclude_runs()
-        await _teardown(self._hosts)
+        await self._within_limit("runs", [handle.result() for handle in self._live])
+        await self._teardown(self._hosts)
+
+    async def _teardown(self, hosts: Sequence[StageHost]) -> None:
+        await self._within_limit("teardowns", [host.teardown() for host in hosts])
+
+    async def _within_limit(self, what: str, work: Sequence[Coroutine[Any, Any, Any]]) -> None:
+        tasks = [asyncio.ensure_future(each) for each in work]
+        if not tasks:
+            return
+        _done, late = await asyncio.wait(tasks, timeout=self._settings.stop_timeout_s)
+        for task in late:
+            task.cancel()
+        if late:
+            logger.warning(
+                "%d %s of pipeline '%s' did not end in time.", len(late), what, self.name
+            )
 
     def _launch(self, context: PipelineContext) -> RunHandle:
         bodies = _LocalBodies(self._hosts, context.snapshot)
@@ -112,7 +140,7 @@ class _LocalRunHandle(RunHandle):
         run: Run,
         pipeline: str,
         context: PipelineContext,
-        pump: EventPump,
+        pump: PumpSource,
         flush_interval_s: float,
     ) -> None:
         self._run = run
@@ -199,7 +227,3 @@ class _Body:
         self.cancellation = Cancellation()
         self.has_begun = False
         self.task: asyncio.Task[None] | None = None
-
-
-async def _teardown(hosts: Sequence[StageHost]) -> None:
-    await asyncio.gather(*(host.teardown() for host in hosts))

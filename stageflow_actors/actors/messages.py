@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from stageflow_actors.actors.codec import Failure, Payload, SealedOutput
+from stageflow_actors.actors.codec import Failure, Payload, PlainEvent, SealedOutput
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.results import RunStatus
 
@@ -47,7 +47,7 @@ class Receipt(NamedTuple):
     output: SealedOutput | None = None
     reason: str = ""
     failure: Failure | None = None
-    events: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    events: tuple[PlainEvent, ...] = ()
 
 
 class StageEnd(NamedTuple):

@@ -6,7 +6,6 @@ The default is a convenience at the outermost edge: a runtime that is given a si
 from __future__ import annotations
 
 import asyncio
-import atexit
 import threading
 
 from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
@@ -14,7 +13,7 @@ from stageflow_actors.adapters.sinks import LoggingEventSink
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.ports import EventSink
 
-_EXIT_FLUSH_S = 2.0
+_HANDOVER_S = 2.0
 
 
 class DefaultSink:
@@ -23,14 +22,13 @@ class DefaultSink:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pump: EventPump | None = None
-        atexit.register(self._flush_at_exit)
 
     def set(self, sink: EventSink) -> None:
         """Send events of later batches to ``sink``; the former one gets what it was owed."""
         with self._lock:
             former, self._pump = self._pump, EventPump(sink, Settings().max_queued_events)
         if former is not None:
-            former.close(_EXIT_FLUSH_S)
+            former.close(_HANDOVER_S)
 
     def pump(self) -> EventPump:
         """The pump of the current default sink."""
@@ -38,10 +36,6 @@ class DefaultSink:
             if self._pump is None:
                 self._pump = EventPump(LoggingEventSink(), Settings().max_queued_events)
             return self._pump
-
-    def _flush_at_exit(self) -> None:
-        if self._pump is not None:
-            self._pump.flush(_EXIT_FLUSH_S)
 
 
 DEFAULT_SINK = DefaultSink()

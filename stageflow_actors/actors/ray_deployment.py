@@ -13,8 +13,9 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from stageflow_actors.actors.codec import Failure, Payload, seal_snapshot, snapshot_to_payload
+from stageflow_actors.actors.control import actor_class
 from stageflow_actors.actors.deployment import Deployment
-from stageflow_actors.actors.event_pump import EventPump
+from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport, RunRequest, pack, unpack
 from stageflow_actors.actors.reports import result_of, result_of_lost_supervisor
@@ -34,7 +35,7 @@ class RayDeployment(Deployment):
     """The client's side of one supervisor."""
 
     def __init__(
-        self, plan: Plan, code: Sequence[Payload], settings: Settings, pump: EventPump
+        self, plan: Plan, code: Sequence[Payload], settings: Settings, pump: PumpSource
     ) -> None:
         super().__init__(plan)
         self._code = code
@@ -50,10 +51,9 @@ class RayDeployment(Deployment):
         self._calls += 1
         return getattr(self._supervisor, method).remote(*args)
 
-    async def describe(self) -> dict[str, Any]:
+    async def _describe(self) -> dict[str, Any]:
         described: dict[str, Any] = await self.call("describe")
         return {
-            "pipeline": self.name,
             "runtime": "ray",
             **described,
             "calls_to_supervisor": self._calls,
@@ -63,17 +63,8 @@ class RayDeployment(Deployment):
         # On this thread: Ray installs its signal handlers from the main thread only. Starting Ray
         # blocks the event loop for seconds, once per process.
         _ensure_ray()
-        self._supervisor = (
-            ray.remote(Supervisor)
-            .options(
-                num_cpus=0,
-                max_restarts=0,
-                max_task_retries=0,
-                max_concurrency=self._settings.max_pending_calls,
-                enable_task_events=False,
-            )
-            .remote(self.plan, self._code, self._settings)
-        )
+        supervisor = actor_class(Supervisor, self._settings.max_pending_calls)
+        self._supervisor = supervisor.remote(self.plan, self._code, self._settings)
         try:
             failures: dict[str, Failure] = await self.call("open")
         except RayError as error:
@@ -106,7 +97,7 @@ class _RayRunHandle(RunHandle):
         deployment: RayDeployment,
         run: str,
         context: PipelineContext,
-        pump: EventPump,
+        pump: PumpSource,
         settings: Settings,
     ) -> None:
         self._deployment = deployment

@@ -22,6 +22,7 @@ from stageflow_actors.model.results import (
 )
 from stageflow_actors.model.snapshot import ContextSnapshot
 
+UNREADABLE = "OUTPUT-UNREADABLE"
 SUPERVISOR = "<supervisor>"
 """Stands in for a stage's name where the supervisor itself was lost."""
 
@@ -41,27 +42,32 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
             failures[end.stage] = failure
         elif receipt.ending == Ending.SKIP.value:
             skipped[end.stage] = receipt.reason
-        elif receipt.ending == Ending.INTERRUPTED.value:
+        elif receipt.output is None:
             cancelled[end.stage] = StageCancellation(end.stage, receipt.reason, started=True)
         if receipt.output is not None and end.timed_out is None:
             output = _open(end, failures)
             if output is not None:
                 outputs[end.stage] = output
+    unreadable = [name for name, failure in failures.items() if failure.code == UNREADABLE]
+    status, deciding, reason = report.status, report.stage, report.reason
+    if status is RunStatus.OK and unreadable:
+        status, deciding = RunStatus.FAILED, unreadable[0]
+        reason = failures[deciding].message
     for stage in report.never_started:
         cancelled[stage] = StageCancellation(stage, report.reason or "", started=False)
     return RunResult(
         pipeline=pipeline,
         pipeline_run_id=snapshot.pipeline_run_id,
-        status=report.status,
+        status=status,
         outputs=outputs,
-        failures=_deciding_first(failures, report.stage),
+        failures=_deciding_first(failures, deciding),
         skipped=skipped,
         cancelled=cancelled,
         timings=timings,
         started_at=report.started_at,
         ended_at=report.ended_at,
-        stage=report.stage,
-        reason=report.reason,
+        stage=deciding,
+        reason=reason,
         artifacts={name: tuple(out.artifacts) for name, out in outputs.items() if out.artifacts},
         events_dropped=report.events_dropped,
     )
@@ -72,8 +78,7 @@ def result_of_lost_supervisor(
 ) -> RunResult:
     """The result of a run whose supervisor died: failed, with a code, and honest about the rest."""
     lost = SupervisorLostError(
-        f"The supervisor of pipeline '{pipeline}' died during the run: "
-        f"{type(error).__name__}: {describe_exception(error)}.",
+        f"The supervisor of pipeline '{pipeline}' died during the run ({type(error).__name__}).",
         hint="Which stages had finished is unknown. Run again on a new deployment.",
     )
     lost.__cause__ = error
@@ -133,7 +138,7 @@ def _open(end: StageEnd, failures: dict[str, StageFailure]) -> StageOutput | Non
             f"The output of stage '{end.stage}' cannot be read in this process: "
             f"{type(error).__name__}: {describe_exception(error)}.",
             hint="Its classes must be importable here too, or return plain data.",
-            code="OUTPUT-UNREADABLE",
+            code=UNREADABLE,
         )
         unreadable.__cause__ = error
         described = failure_of(unreadable)

@@ -94,8 +94,8 @@ class Run:
         self._ends[stage] = StageEnd(name, attempt, receipt)
         if receipt.output is not None:
             self._outputs[stage] = receipt.output
-        for type_, data in receipt.events:
-            self.log.append_from_stage(type_, receipt.ended_at, name, attempt, data)
+        for type_, at, data in receipt.events:
+            self.log.append_from_stage(type_, at, name, attempt, data)
         fact = StageEnded(
             stage, attempt, Ending(receipt.ending), time.time(), receipt.reason, _detail(receipt)
         )

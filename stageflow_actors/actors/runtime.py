@@ -30,7 +30,6 @@ class Runtime(ABC):
             None if event_sink is None else EventPump(event_sink, self.settings.max_queued_events)
         )
 
-    @property
     def _pump(self) -> EventPump:
         return self._own_pump or DEFAULT_SINK.pump()
 
@@ -54,11 +53,11 @@ class Runtime(ABC):
 
     async def flush_events(self, timeout_s: float = 5.0) -> bool:
         """Wait until the sink has had every event so far; ``False`` if that took too long."""
-        return await asyncio.to_thread(self._pump.flush, timeout_s)
+        return await asyncio.to_thread(self._pump().flush, timeout_s)
 
     def event_statistics(self) -> PumpStatistics:
         """What has become of the events for the sink."""
-        return self._pump.statistics
+        return self._pump().statistics
 
     async def __aenter__(self) -> Self:
         return self

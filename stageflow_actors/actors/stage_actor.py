@@ -7,6 +7,8 @@ import os
 from collections import OrderedDict
 from typing import Any
 
+import ray
+
 from stageflow_actors.actors.codec import (
     Failure,
     Payload,
@@ -16,6 +18,7 @@ from stageflow_actors.actors.codec import (
     open_output,
     output_to_payload,
 )
+from stageflow_actors.actors.control import CONTROL, WorkLoop
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.stage_host import StageHost, unreadable_inputs
 from stageflow_actors.model.context import Cancellation, PipelineTimer, StageContext
@@ -39,12 +42,14 @@ class StageActor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._host: StageHost | None = None
+        self._work = WorkLoop()
         self._live: dict[Execution, tuple[Cancellation, asyncio.Task[Any] | None]] = {}
         # Ray may deliver an interrupt before the envelope that it is about.
         self._early_interrupts: OrderedDict[Execution, str] = OrderedDict()
 
     async def prepare(self, code: Payload) -> int | Failure:
         """Load the stage and run its ``setup``; the process id, or why it failed."""
+        self._work.adopt()
         try:
             spec = decode(code)
         except Exception as error:
@@ -73,8 +78,18 @@ class StageActor:
             del self._live[execution]
         return pack(_to_wire(receipt))
 
+    @ray.method(concurrency_group=CONTROL)
     async def interrupt(self, run: str, attempt: int, reason: str) -> None:
         """Tell an execution to stop; one in a thread is asked through ``ctx``, and waited for."""
+        await self._work.run(self._interrupt(run, attempt, reason))
+
+    @ray.method(concurrency_group=CONTROL)
+    async def teardown(self) -> None:
+        """Run the stage's ``teardown``."""
+        if self._host is not None:
+            await self._work.run(self._host.teardown())
+
+    async def _interrupt(self, run: str, attempt: int, reason: str) -> None:
         live = self._live.get((run, attempt))
         if live is None:
             self._early_interrupts[run, attempt] = reason
@@ -85,11 +100,6 @@ class StageActor:
         cancellation.request(reason)
         if task is not None and self._host is not None and not self._host.is_blocking:
             task.cancel()
-
-    async def teardown(self) -> None:
-        """Run the stage's ``teardown``."""
-        if self._host is not None:
-            await self._host.teardown()
 
 
 async def _execute(host: StageHost, envelope: Envelope, cancellation: Cancellation) -> Receipt:

@@ -12,10 +12,12 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from stageflow_actors.actors.codec import Failure, Payload, failure_of, failure_to_wire
+from stageflow_actors.actors.control import actor_class
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.stage_actor import StageActor
+from stageflow_actors.actors.stage_host import late_error
 from stageflow_actors.engine.facts import Ending
-from stageflow_actors.errors import DeploymentError, StageLostError
+from stageflow_actors.errors import StageLostError
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
 
@@ -32,38 +34,26 @@ class _Member:
 
 
 class StageGroup:
-    """One actor per stage, replaced when its process has died.
-
-    Ray restarts and retries nothing here (``max_restarts=0``, ``max_task_retries=0``): it would
-    hide a death, and might run a call twice without saying so.
-    """
+    """One actor per stage, replaced when its process has died."""
 
     def __init__(self, plan: Plan, code: Sequence[Payload], settings: Settings) -> None:
         self._plan = plan
         self._code = code
         self._settings = settings
         self._members: list[_Member] = []
-        self._actor_class = ray.remote(StageActor).options(
-            num_cpus=0,
-            max_restarts=0,
-            max_task_retries=0,
-            max_concurrency=settings.max_pending_calls,
-            enable_task_events=False,
-        )
+        self._actor_class = actor_class(StageActor, settings.max_pending_calls)
         self._is_stopped = False
         self.calls = 0
 
     async def start(self) -> dict[str, Failure]:
         """Create all actors at once and wait for their setup. Returns what failed, by stage."""
         self._members = [self._hire(stage) for stage in range(len(self._plan.stages))]
-        tasks = [member.ready for member in self._members]
-        await asyncio.wait(tasks, timeout=self._settings.deploy_timeout_s)
-        failures: dict[str, Failure] = {}
-        for stage, task in zip(self._plan.stages, tasks, strict=True):
-            outcome = task.result() if task.done() else self._late(stage.name)
-            if isinstance(outcome, Failure):
-                failures[stage.name] = outcome
-        return failures
+        outcomes = await asyncio.gather(*(member.ready for member in self._members))
+        return {
+            stage.name: outcome
+            for stage, outcome in zip(self._plan.stages, outcomes, strict=True)
+            if isinstance(outcome, Failure)
+        }
 
     def execute(self, stage: int, envelope: Envelope, deliver: Deliver) -> None:
         """Have a stage execute once, then ``deliver`` its receipt; a death is a receipt too."""
@@ -108,10 +98,15 @@ class StageGroup:
         return _Member(actor, asyncio.ensure_future(self._prepare(stage, actor)))
 
     async def _prepare(self, stage: int, actor: Any) -> int | Failure:
+        name = self._plan.stages[stage].name
+        answer = asyncio.wrap_future(actor.prepare.remote(self._code[stage]).future())
         try:
-            outcome: int | Failure = await actor.prepare.remote(self._code[stage])
+            outcome: int | Failure = await asyncio.wait_for(answer, self._settings.deploy_timeout_s)
+        except TimeoutError:
+            ray.kill(actor)
+            return failure_to_wire(failure_of(late_error(name, self._settings)))
         except RayError as error:
-            return failure_to_wire(failure_of(_lost_error(self._plan.stages[stage].name, error)))
+            return failure_to_wire(failure_of(_lost_error(name, error)))
         return outcome
 
     def _send(self, stage: int, member: _Member, envelope: Envelope, deliver: Deliver) -> None:
@@ -141,18 +136,6 @@ class StageGroup:
         """Several calls may report the same death; the first one hires."""
         if self._members[stage] is dead and not self._is_stopped:
             self._members[stage] = self._hire(stage)
-
-    def _late(self, stage: str) -> Failure:
-        return failure_to_wire(
-            failure_of(
-                DeploymentError(
-                    f"Stage '{stage}' was not ready within {self._settings.deploy_timeout_s:g} s.",
-                    stage=stage,
-                    hint="Make its setup faster, or raise Settings.deploy_timeout_s.",
-                    code="DEPLOYMENT-TIMEOUT",
-                )
-            )
-        )
 
 
 def _pid(member: _Member) -> int | None:

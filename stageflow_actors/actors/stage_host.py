@@ -14,7 +14,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from stageflow_actors.actors.codec import Failure, failure_of, open_exception, plain_event, seal
+from stageflow_actors.actors.codec import (
+    Failure,
+    SealedOutput,
+    failure_of,
+    open_exception,
+    plain_event,
+    seal,
+)
 from stageflow_actors.actors.messages import Receipt
 from stageflow_actors.engine.facts import Ending
 from stageflow_actors.errors import (
@@ -54,7 +61,9 @@ class StageHost:
         try:
             host = cls(spec, settings)
             await host._call_hook("setup")
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
             return failure_of(error)
         return host
 
@@ -77,13 +86,14 @@ class StageHost:
         try:
             output = to_output(await self._run_body(ctx), self.name)
             spent = time.perf_counter() - began
-            sealed = seal(
+            sealed: SealedOutput | None = seal(
                 output, self.name, int(spent * 1000), max_depth=self._settings.max_data_depth
             )
         except StageCancellationRequested as request:
             output = StageOutput.cancel(request.reason)
             spent = time.perf_counter() - began
-            sealed = seal(output, self.name, int(spent * 1000))
+            # One that only answers has nothing to say; one that asks for the cancel has.
+            sealed = None if ctx.is_cancelled else seal(output, self.name, int(spent * 1000))
         except BaseException as error:  # whatever it is, it must not end this process or hang a run
             ended_at = started_at + time.perf_counter() - began
             return self._raised(error, ctx, started_at, ended_at)
@@ -195,3 +205,13 @@ def setup_error(pipeline: str, stage: str, failure: Failure) -> DeploymentError:
     )
     error.__cause__ = original
     return error
+
+
+def late_error(stage: str, settings: Settings) -> DeploymentError:
+    """The error of a deployment whose ``stage`` took too long to be set up."""
+    return DeploymentError(
+        f"Stage '{stage}' was not ready within {settings.deploy_timeout_s:g} s.",
+        stage=stage,
+        hint="Make its setup faster, or raise Settings.deploy_timeout_s.",
+        code="DEPLOYMENT-TIMEOUT",
+    )

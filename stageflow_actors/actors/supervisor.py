@@ -11,7 +11,10 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import ray
+
 from stageflow_actors.actors.codec import Failure, Payload
+from stageflow_actors.actors.control import CONTROL, EVENTS, WorkLoop
 from stageflow_actors.actors.messages import Envelope, RunRequest, pack, unpack
 from stageflow_actors.actors.run import Run
 from stageflow_actors.actors.stage_group import StageGroup
@@ -38,9 +41,11 @@ class Supervisor:
         self._early_cancels: OrderedDict[str, str] = OrderedDict()
         self._awaited: dict[str, asyncio.Event] = {}
         self._is_closing = False
+        self._work = WorkLoop()
 
     async def open(self) -> dict[str, Failure]:
         """Start every stage, in parallel. Returns those that failed, by name."""
+        self._work.adopt()
         return await self._group.start()
 
     async def run(self, packed: bytes) -> bytes:
@@ -59,8 +64,34 @@ class Supervisor:
         finally:
             del self._runs[request.run]
 
+    @ray.method(concurrency_group=CONTROL)
     async def cancel(self, run: str, reason: str) -> None:
         """Ask a run to stop."""
+        await self._work.run(self._cancel(run, reason))
+
+    @ray.method(concurrency_group=EVENTS)
+    async def events(self, run: str, after: int) -> tuple[tuple[Event, ...], bool]:
+        """Events of a live run with ``seq > after``, once there are any; the flag says the last.
+
+        Nothing, and no last, of a run that is not here: its request may still be on its way, or its
+        report, with all its events, may have left.
+        """
+        return await self._work.run(self._events(run, after))
+
+    @ray.method(concurrency_group=CONTROL)
+    async def describe(self) -> dict[str, Any]:
+        """Processes and counters."""
+        return await self._work.run(self._describe())
+
+    @ray.method(concurrency_group=CONTROL)
+    async def close(self) -> None:
+        """Cancel every run, wait for the verdicts within the time limit, and stop the stages.
+
+        A run whose stage does not stop in time ends when the process of that stage is killed.
+        """
+        await self._work.run(self._close())
+
+    async def _cancel(self, run: str, reason: str) -> None:
         live = self._runs.get(run)
         if live is not None:
             live.cancel(reason)
@@ -69,12 +100,7 @@ class Supervisor:
         if len(self._early_cancels) > _MAX_EARLY_CANCELS:
             self._early_cancels.popitem(last=False)
 
-    async def events(self, run: str, after: int) -> tuple[tuple[Event, ...], bool]:
-        """Events of a live run with ``seq > after``, once there are any; the flag says the last.
-
-        Nothing, and no last, of a run that is not here: its request may still be on its way, or its
-        report, with all its events, may have left.
-        """
+    async def _events(self, run: str, after: int) -> tuple[tuple[Event, ...], bool]:
         live = self._runs.get(run) or await self._arrival_of(run)
         return ((), False) if live is None else await live.log.wait(after)
 
@@ -86,8 +112,7 @@ class Supervisor:
             self._awaited.pop(run, None)
         return self._runs.get(run)
 
-    async def describe(self) -> dict[str, Any]:
-        """Processes and counters."""
+    async def _describe(self) -> dict[str, Any]:
         return {
             "supervisor_pid": os.getpid(),
             "live_runs": len(self._runs),
@@ -95,11 +120,7 @@ class Supervisor:
             "calls_to_stages": self._group.calls,
         }
 
-    async def close(self) -> None:
-        """Cancel every run, wait for the verdicts within the time limit, and stop the stages.
-
-        A run whose stage does not stop in time ends when the process of that stage is killed.
-        """
+    async def _close(self) -> None:
         self._is_closing = True
         ends = [run.ended for run in self._runs.values()]
         for run in self._runs.values():

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from stageflow_actors.errors import InvalidRunInputError, StageCancellationRequested
 from stageflow_actors.model.identity import RunIdentity
 from stageflow_actors.model.inputs import StageInputs
@@ -120,7 +122,7 @@ class PipelineContext:
         """A context from its parts; the ids of run and request are generated where not given.
 
         Raises:
-            pydantic.ValidationError: a part has the wrong type.
+            InvalidRunInputError: a part cannot be used; the message says which and why.
         """
         ids = {
             "pipeline_run_id": pipeline_run_id,
@@ -130,16 +132,19 @@ class PipelineContext:
             "org_id": org_id,
             "interaction_id": interaction_id,
         }
-        identity = RunIdentity(**{name: value for name, value in ids.items() if value is not None})  # type: ignore[arg-type]
-        return cls(
-            ContextSnapshot(
-                run_id=identity,
-                input_text=input_text,
-                topology=topology,
-                execution_mode=execution_mode,
-                metadata=dict(metadata or {}),
+        given = {name: value for name, value in ids.items() if value is not None}
+        try:
+            return cls(
+                ContextSnapshot(
+                    run_id=RunIdentity.model_validate(given),
+                    input_text=input_text,
+                    topology=topology,
+                    execution_mode=execution_mode,
+                    metadata=dict(metadata or {}),
+                )
             )
-        )
+        except ValidationError as invalid:
+            raise _unusable_part(invalid) from invalid
 
     @property
     def pipeline_run_id(self) -> UUID:
@@ -240,6 +245,12 @@ class StageContext:
         self.emitted.append(StageEvent(type, dict(data or {})))
 
     emit_event = try_emit_event
+
+
+def _unusable_part(invalid: ValidationError) -> InvalidRunInputError:
+    first = invalid.errors(include_url=False, include_input=False)[0]
+    part = ".".join(map(str, first["loc"]))
+    return InvalidRunInputError(f"The run cannot use the given {part}: {first['msg']}")
 
 
 def to_pipeline_context(

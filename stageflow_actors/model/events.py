@@ -25,13 +25,15 @@ class Event(NamedTuple):
 
 
 def event_data(event: Event, snapshot: ContextSnapshot) -> dict[str, Any]:
-    """What a sink receives as ``data``: ids and position of ``event``, then its own fields."""
+    """What a sink receives as ``data``: the event's own fields, and ids that none can replace."""
     data = {
+        **event.data,
         "pipeline_run_id": str(snapshot.pipeline_run_id),
         "request_id": str(snapshot.request_id),
         "session_id": _text(snapshot.session_id),
         "user_id": _text(snapshot.user_id),
         "org_id": _text(snapshot.org_id),
+        "interaction_id": _text(snapshot.interaction_id),
         "topology": snapshot.topology,
         "execution_mode": snapshot.execution_mode,
         "seq": event.seq,
@@ -40,7 +42,6 @@ def event_data(event: Event, snapshot: ContextSnapshot) -> dict[str, Any]:
     if event.stage is not None:
         data["stage"] = event.stage
         data["attempt"] = event.attempt
-    data.update(event.data)
     return data
 
 
