@@ -77,9 +77,6 @@ class StageflowError(Exception):
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
-# --- declaring ------------------------------------------------------------------------------------
-
-
 class StageDefinitionError(StageflowError, ValueError):
     """A stage cannot be declared like this: its name, runner, kind or configuration is unusable."""
 
@@ -145,9 +142,6 @@ class InvalidRunInputError(StageflowError, ValueError):
     default_code = "RUN-INPUT"
 
 
-# --- inside a stage -------------------------------------------------------------------------------
-
-
 class UndeclaredDependencyError(StageflowError, KeyError):
     """A stage read the output of a stage that is not among its ``dependencies``."""
 
@@ -193,9 +187,6 @@ class StageCancellationRequested(StageflowError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-# --- how a stage ended badly ----------------------------------------------------------------------
 
 
 class StageFailedError(StageflowError, RuntimeError):
@@ -250,9 +241,6 @@ class RemoteTraceback(Exception):
         return f"\n{self.text}"
 
 
-# --- how a run ended badly ------------------------------------------------------------------------
-
-
 class _UnsuccessfulRun(StageflowError):
     """What a failed and a cancelled run have in common: nothing that finished is lost."""
 
@@ -301,9 +289,6 @@ class PipelineCancelled(_UnsuccessfulRun):
             code=self.default_code,
         )
         self.reason = reason
-
-
-# --- the runtime itself ---------------------------------------------------------------------------
 
 
 class RuntimeFault(StageflowError, RuntimeError):

@@ -8,22 +8,16 @@ import os
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from stageflow_actors.actors.codec import (
-    Failure,
-    Payload,
-    SealedOutput,
-    decode,
-    failure_of,
-    open_output,
-    seal_snapshot,
-)
+from stageflow_actors.actors.codec import Payload, decode
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import PumpSource
+from stageflow_actors.actors.failures import Failure, failure_of
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport
 from stageflow_actors.actors.reports import result_of
 from stageflow_actors.actors.run import Run
 from stageflow_actors.actors.runtime import Runtime
+from stageflow_actors.actors.sealing import SealedOutput, open_output, seal_snapshot
 from stageflow_actors.actors.stage_host import (
     StageHost,
     late_error,

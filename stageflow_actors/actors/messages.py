@@ -11,7 +11,9 @@ import pickle
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from stageflow_actors.actors.codec import Failure, Payload, PlainEvent, SealedOutput
+from stageflow_actors.actors.codec import Payload
+from stageflow_actors.actors.failures import Failure
+from stageflow_actors.actors.sealing import PlainEvent, SealedOutput
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.results import RunStatus
 

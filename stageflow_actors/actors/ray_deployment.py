@@ -12,13 +12,15 @@ from uuid import uuid4
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from stageflow_actors.actors.codec import Failure, Payload, seal_snapshot, snapshot_to_payload
+from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import actor_class
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import PumpSource
+from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport, RunRequest, pack, unpack
 from stageflow_actors.actors.reports import result_of, result_of_lost_supervisor
+from stageflow_actors.actors.sealing import seal_snapshot, snapshot_to_payload
 from stageflow_actors.actors.stage_host import setup_error
 from stageflow_actors.actors.supervisor import Supervisor
 from stageflow_actors.errors import RayStartError, SupervisorLostError, describe_exception

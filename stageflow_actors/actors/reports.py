@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from stageflow_actors.actors.codec import failure_of, open_exception, open_output
+from stageflow_actors.actors.failures import failure_of, open_exception
 from stageflow_actors.actors.messages import RunReport, StageEnd
+from stageflow_actors.actors.sealing import open_output
 from stageflow_actors.engine.facts import Ending
 from stageflow_actors.errors import (
     StageOutputError,

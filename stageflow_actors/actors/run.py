@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from stageflow_actors.actors.codec import SealedOutput
 from stageflow_actors.actors.event_log import EventLog
 from stageflow_actors.actors.messages import Receipt, RunReport, StageEnd
+from stageflow_actors.actors.sealing import SealedOutput
 from stageflow_actors.engine.commands import (
     ArmTimer,
     DisarmTimer,

@@ -9,17 +9,11 @@ from typing import Any
 
 import ray
 
-from stageflow_actors.actors.codec import (
-    Failure,
-    Payload,
-    decode,
-    failure_of,
-    failure_to_wire,
-    open_output,
-    output_to_payload,
-)
+from stageflow_actors.actors.codec import Payload, decode
 from stageflow_actors.actors.control import CONTROL, WorkLoop
+from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
+from stageflow_actors.actors.sealing import open_output, output_to_payload
 from stageflow_actors.actors.stage_host import StageHost, unreadable_inputs
 from stageflow_actors.model.context import Cancellation, PipelineTimer, StageContext
 from stageflow_actors.model.inputs import StageInputs

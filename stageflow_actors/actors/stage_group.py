@@ -11,8 +11,9 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError
 
-from stageflow_actors.actors.codec import Failure, Payload, failure_of, failure_to_wire
+from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import actor_class
+from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.stage_actor import StageActor
 from stageflow_actors.actors.stage_host import late_error

@@ -14,15 +14,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from stageflow_actors.actors.codec import (
-    Failure,
-    SealedOutput,
-    failure_of,
-    open_exception,
-    plain_event,
-    seal,
-)
+from stageflow_actors.actors.failures import Failure, failure_of, open_exception
 from stageflow_actors.actors.messages import Receipt
+from stageflow_actors.actors.sealing import SealedOutput, plain_event, seal
 from stageflow_actors.engine.facts import Ending
 from stageflow_actors.errors import (
     DeploymentError,

@@ -13,8 +13,9 @@ from typing import Any
 
 import ray
 
-from stageflow_actors.actors.codec import Failure, Payload
+from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import CONTROL, EVENTS, WorkLoop
+from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.messages import Envelope, RunRequest, pack, unpack
 from stageflow_actors.actors.run import Run
 from stageflow_actors.actors.stage_group import StageGroup

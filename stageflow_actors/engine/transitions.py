@@ -27,9 +27,6 @@ RunHandler = Callable[[RunState, Any, list[Command]], None]
 StageHandler = Callable[[RunState, StageEnded, list[Command]], None]
 
 
-# --- how a stage ends -----------------------------------------------------------------------------
-
-
 def _pass(state: RunState, fact: StageEnded, to: StageState) -> None:
     state.stages[fact.stage] = to
     waiting_for = state.waiting_for
@@ -118,9 +115,6 @@ STAGE_TRANSITIONS: dict[tuple[StageState, Ending], StageHandler] = {
     (StageState.TIMING_OUT, Ending.CANCEL): _timed_out,
     (StageState.TIMING_OUT, Ending.INTERRUPTED): _timed_out,
 }
-
-
-# --- what a fact does to the run ------------------------------------------------------------------
 
 
 def _accept(state: RunState, fact: RunAccepted, commands: list[Command]) -> None:

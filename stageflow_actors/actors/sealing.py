@@ -1,0 +1,153 @@
+"""How values leave a stage: sealed in place where they may be shared, as bytes everywhere else.
+
+Both runtimes seal with the same code, so they accept and refuse the same values. Plain data is
+deeply frozen. Anything else becomes a ``Payload`` that every reader opens for itself: its objects
+are the reader's own, its arrays read-only views of bytes that are never written again.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stageflow_actors.actors.codec import PROTOCOL, Payload, decode, encode
+from stageflow_actors.errors import (
+    InvalidRunInputError,
+    StageOutputError,
+    StageReturnTypeError,
+    describe_exception,
+)
+from stageflow_actors.model.frozen import DEFAULT_MAX_DEPTH, FrozenDict, freeze
+from stageflow_actors.model.output import StageArtifact, StageEvent, StageOutput, StageStatus
+from stageflow_actors.model.snapshot import ContextSnapshot
+
+_REPR_LIMIT = 200
+
+PlainEvent = tuple[str, float, Mapping[str, Any]]
+"""Type, seconds since the Unix epoch, plain data."""
+
+SealedOutput = StageOutput | Payload
+_NO_DATA = FrozenDict()
+
+
+def seal(
+    output: StageOutput, stage: str, duration_ms: int, max_depth: int = DEFAULT_MAX_DEPTH
+) -> SealedOutput:
+    """``output`` as its readers may have it.
+
+    Raises:
+        StageReturnTypeError: its data is no mapping.
+        StageOutputError: it is cyclic, too deep or cannot be pickled.
+    """
+    data, is_plain = _freeze_data(output.data, stage, max_depth)
+    artifacts: Sequence[StageArtifact] = ()
+    if output.artifacts:
+        artifacts, artifacts_are_plain = _freeze_artifacts(output.artifacts, max_depth)
+        is_plain = is_plain and artifacts_are_plain
+    sealed = StageOutput(
+        output.status, data, artifacts, (), output.error, duration_ms, output.version
+    )
+    return sealed if is_plain else _encode_opaque(sealed, stage)
+
+
+def open_output(sealed: SealedOutput) -> StageOutput:
+    """The output for one reader."""
+    if type(sealed) is StageOutput:
+        return sealed
+    status, data, artifacts, error, duration_ms, version = decode(sealed)  # type: ignore[arg-type]
+    made = tuple(StageArtifact(*fields) for fields in artifacts)
+    return StageOutput(StageStatus(status), data, made, (), error, duration_ms, version)
+
+
+def output_to_payload(sealed: SealedOutput) -> Payload:
+    """``sealed`` as bytes, for a reader in another process."""
+    if isinstance(sealed, Payload):
+        return sealed
+    # Plain data needs none of cloudpickle's care, and pickle alone is several times faster.
+    return Payload(pickle.dumps(_fields(sealed), protocol=PROTOCOL))
+
+
+def _fields(output: StageOutput) -> tuple[Any, ...]:
+    artifacts = tuple((a.type, a.payload, a.timestamp) for a in output.artifacts)
+    status = output.status.value
+    return status, output.data, artifacts, output.error, output.duration_ms, output.version
+
+
+def _freeze_data(data: Any, stage: str, max_depth: int) -> tuple[Any, bool]:
+    if not data and isinstance(data, Mapping):
+        return _NO_DATA, True
+    if not isinstance(data, Mapping):
+        raise StageReturnTypeError(
+            f"The data of stage '{stage}' is {type(data).__qualname__}, which is no mapping.",
+            hint="Pass a dict to StageOutput.ok, for example ok(result=value).",
+        )
+    return freeze(data if isinstance(data, dict) else dict(data), max_depth=max_depth)
+
+
+def _freeze_artifacts(
+    artifacts: Sequence[StageArtifact], max_depth: int
+) -> tuple[tuple[StageArtifact, ...], bool]:
+    frozen = [(artifact, *freeze(artifact.payload, max_depth=max_depth)) for artifact in artifacts]
+    made = tuple(
+        StageArtifact(artifact.type, payload, artifact.timestamp)
+        for artifact, payload, _is_plain in frozen
+    )
+    return made, all(is_plain for _artifact, _payload, is_plain in frozen)
+
+
+def _encode_opaque(output: StageOutput, stage: str) -> Payload:
+    try:
+        payload = encode(_fields(output))
+        decode(payload)  # what cannot be read back is the maker's fault, not the reader's
+    except Exception as error:
+        raise StageOutputError(
+            f"The output of stage '{stage}' cannot be pickled: "
+            f"{type(error).__name__}: {describe_exception(error)}.",
+            hint="Return data, not locks, sockets, files or generators.",
+        ) from error
+    return payload
+
+
+def seal_snapshot(snapshot: ContextSnapshot) -> ContextSnapshot | Payload:
+    """The snapshot as its readers may have it: itself, or bytes where its metadata is opaque.
+
+    Raises:
+        InvalidRunInputError: its metadata cannot be pickled.
+    """
+    if freeze(snapshot.metadata)[1]:
+        return snapshot
+    try:
+        return encode(snapshot)
+    except Exception as error:
+        raise InvalidRunInputError(
+            "The metadata of the run cannot be pickled: "
+            f"{type(error).__name__}: {describe_exception(error)}.",
+            hint="Pass data, not locks, sockets, files or generators.",
+        ) from error
+
+
+def snapshot_to_payload(sealed: ContextSnapshot | Payload) -> Payload:
+    """``sealed`` as bytes, for readers in other processes."""
+    if isinstance(sealed, Payload):
+        return sealed
+    return Payload(pickle.dumps(sealed, protocol=PROTOCOL))
+
+
+def plain_event(event: StageEvent) -> PlainEvent:
+    """Type, time and data of an event a stage emitted; what is not plain data becomes its ``repr``.
+
+    Events are for observation: odd data in one must not fail a stage, nor travel as code.
+    """
+    try:
+        frozen, is_plain = freeze(dict(event.data))
+        if not is_plain:
+            frozen = {str(key): _plain_or_repr(value) for key, value in event.data.items()}
+    except Exception as error:
+        frozen = {"unreadable": f"{type(error).__name__}: {describe_exception(error)}"}
+    return str(event.type), event.timestamp.timestamp(), frozen
+
+
+def _plain_or_repr(value: Any) -> Any:
+    frozen, is_plain = freeze(value)
+    return frozen if is_plain else repr(value)[:_REPR_LIMIT]
