@@ -14,7 +14,7 @@ from stageflow_actors.errors import (
 )
 from stageflow_actors.model.context import PipelineContext, StageContext, to_pipeline_context
 from stageflow_actors.model.output import StageOutput
-from stageflow_actors.model.plan import Plan, make_plan
+from stageflow_actors.model.plan import Plan, duplicate_stage, make_plan
 from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import StageKind, StageRunner, StageSpec, declare_stage, spec_of
@@ -210,11 +210,7 @@ class Pipeline(_Runnable):
 
     def _with(self, spec: StageSpec) -> Self:
         if self.has_stage(spec.name):
-            raise StageDefinitionError(
-                f"Pipeline '{self.name}' has a stage '{spec.name}' already.",
-                hint="Give the second one another name.",
-                code="STAGE-DUPLICATE",
-            )
+            raise duplicate_stage(self.name, spec.name)
         grown = type(self)(self.name)
         if self._length == len(self._shared):
             grown._shared, grown._position = self._shared, self._position

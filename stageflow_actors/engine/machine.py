@@ -13,7 +13,13 @@ from stageflow_actors.engine.commands import (
     InterruptStage,
     StartStage,
 )
-from stageflow_actors.engine.facts import Fact
+from stageflow_actors.engine.facts import (
+    CancelRequested,
+    Fact,
+    RunAccepted,
+    StageEnded,
+    StageTimerFired,
+)
 from stageflow_actors.engine.state import RunPhase, RunState, StageState
 from stageflow_actors.engine.transitions import RUN_TRANSITIONS
 from stageflow_actors.engine.verdict import decisive
@@ -26,6 +32,17 @@ _END_EVENT = {
     RunStatus.TIMED_OUT: "pipeline.failed",
     RunStatus.CANCELLED: "pipeline.cancelled",
 }
+
+
+_ORDER = {RunAccepted: 0, StageEnded: 1, StageTimerFired: 2, CancelRequested: 3}
+
+
+def _rank(fact: Fact) -> tuple[int, int]:
+    """The order in which the facts of one tick count, whatever the order in which they came.
+
+    An end comes before the timer of its stage: a body that has ended was in time.
+    """
+    return _ORDER[type(fact)], getattr(fact, "stage", 0)
 
 
 class RunMachine:
@@ -42,13 +59,13 @@ class RunMachine:
         self.state = RunState(plan)
 
     def advance(self, facts: Sequence[Fact]) -> list[Command]:
-        """Take the facts of one tick, in the order they were seen; say what to do now."""
+        """Take the facts of one tick; say what to do now."""
         state = self.state
         commands: list[Command] = []
-        for fact in facts:
+        for fact in facts if len(facts) < 2 else sorted(facts, key=_rank):
             RUN_TRANSITIONS[state.phase, type(fact)](state, fact, commands)
         if facts:
-            self._act_on_tick(facts[-1].at, commands)
+            self._act_on_tick(max(fact.at for fact in facts), commands)
         return commands
 
     def _act_on_tick(self, now: float, commands: list[Command]) -> None:

@@ -1,8 +1,7 @@
 """The transition tables: what a fact does to a run and to a stage.
 
 Handlers change the state and append commands. They note what became ready and what wants to stop
-the run; ``RunMachine`` acts on both once all facts of a tick are in, so the order of facts within a
-tick changes nothing.
+the run; ``RunMachine`` acts on both once all facts of a tick are in.
 """
 
 from __future__ import annotations
@@ -63,6 +62,12 @@ def _interrupted(state: RunState, fact: StageEnded, commands: list[Command]) -> 
     _emit_end(state, fact, "cancelled", commands)
 
 
+def _stopped_unasked(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
+    """Nobody told it to stop, so it is the one that stops the run."""
+    _interrupted(state, fact, commands)
+    state.tick_causes.append(Cause(CauseKind.STAGE_CANCEL, fact.stage, fact.reason))
+
+
 def _answered_cancel(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     """The first stage that ends itself on an outside request is named as the one that stopped."""
     _cancelled(state, fact, commands)
@@ -104,6 +109,7 @@ STAGE_TRANSITIONS: dict[tuple[StageState, Ending], StageHandler] = {
     (StageState.RUNNING, Ending.SKIP): _skipped,
     (StageState.RUNNING, Ending.FAIL): _failed,
     (StageState.RUNNING, Ending.CANCEL): _cancelled,
+    (StageState.RUNNING, Ending.INTERRUPTED): _stopped_unasked,
     (StageState.STOPPING, Ending.OK): _completed,
     (StageState.STOPPING, Ending.SKIP): _skipped,
     (StageState.STOPPING, Ending.FAIL): _failed,

@@ -7,7 +7,7 @@ shared. Everything else is left in place and reported, so that the caller gives 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -92,62 +92,73 @@ def freeze(value: Any, *, max_depth: int = DEFAULT_MAX_DEPTH) -> tuple[Any, bool
         StageOutputError: the data contains itself (``OUTPUT-CYCLE``) or is nested deeper than
             ``max_depth`` (``OUTPUT-DEPTH``).
     """
-    opaque: list[type] = []
-    frozen = _freeze(value, max_depth, opaque)
+    pass_ = _Pass()
+    frozen = pass_.freeze(value, max_depth)
     if frozen is _TOO_DEEP:
         raise _too_deep(value, max_depth)
-    return frozen, not opaque
+    return frozen, pass_.is_plain
 
 
 _TOO_DEEP: Any = object()
 
 
-def _freeze(value: Any, depth_left: int, opaque: list[type]) -> Any:
-    kind = type(value)
-    if kind in _ATOMS:
-        return value
-    freezer = _CONTAINERS.get(kind)
-    if freezer is None:
-        opaque.append(kind)
-        return value
-    if not depth_left:
-        return _TOO_DEEP
-    return freezer(value, depth_left - 1, opaque)
+class _Pass:
+    """One pass over one value. A part that occurs many times is frozen once, and stays one part."""
 
+    __slots__ = ("is_plain", "seen")
 
-def _freeze_dict(value: dict[Any, Any], depth_left: int, opaque: list[type]) -> Any:
-    plain: dict[Any, Any] = {}
-    for key, item in value.items():
-        if type(key) is not str and _freeze(key, depth_left, opaque) is _TOO_DEEP:
+    def __init__(self) -> None:
+        self.is_plain = True
+        self.seen: dict[int, Any] = {}
+
+    def freeze(self, value: Any, depth_left: int) -> Any:
+        kind = type(value)
+        if kind in _ATOMS:
+            return value
+        freezer = _CONTAINERS.get(kind)
+        if freezer is None:
+            self.is_plain = False
+            return value
+        known = self.seen.get(id(value))
+        if known is not None:
+            return known
+        if not depth_left:
             return _TOO_DEEP
-        frozen = item if type(item) in _ATOMS else _freeze(item, depth_left, opaque)
-        if frozen is _TOO_DEEP:
-            return _TOO_DEEP
-        plain[key] = frozen
-    return FrozenDict(plain)
+        frozen = self.seen[id(value)] = freezer(self, value, depth_left - 1)
+        return frozen
+
+    def mapping(self, value: dict[Any, Any], depth_left: int) -> Any:
+        plain: dict[Any, Any] = {}
+        for key, item in value.items():
+            if type(key) is not str and self.freeze(key, depth_left) is _TOO_DEEP:
+                return _TOO_DEEP
+            frozen = item if type(item) in _ATOMS else self.freeze(item, depth_left)
+            if frozen is _TOO_DEEP:
+                return _TOO_DEEP
+            plain[key] = frozen
+        return FrozenDict(plain)
+
+    def items(self, value: Any, depth_left: int) -> list[Any] | None:
+        items = []
+        for item in value:
+            frozen = item if type(item) in _ATOMS else self.freeze(item, depth_left)
+            if frozen is _TOO_DEEP:
+                return None
+            items.append(frozen)
+        return items
 
 
-def _freeze_items(value: Any, depth_left: int, opaque: list[type]) -> list[Any] | None:
-    items = []
-    for item in value:
-        frozen = item if type(item) in _ATOMS else _freeze(item, depth_left, opaque)
-        if frozen is _TOO_DEEP:
-            return None
-        items.append(frozen)
-    return items
-
-
-def _sequence(build: Callable[[list[Any]], Any]) -> Callable[[Any, int, list[type]], Any]:
-    def freezer(value: Any, depth_left: int, opaque: list[type]) -> Any:
-        items = _freeze_items(value, depth_left, opaque)
+def _sequence(build: Callable[[list[Any]], Any]) -> Callable[[_Pass, Any, int], Any]:
+    def freezer(pass_: _Pass, value: Any, depth_left: int) -> Any:
+        items = pass_.items(value, depth_left)
         return _TOO_DEEP if items is None else build(items)
 
     return freezer
 
 
-_CONTAINERS: dict[type, Callable[[Any, int, list[type]], Any]] = {
-    dict: _freeze_dict,
-    FrozenDict: _freeze_dict,
+_CONTAINERS: dict[type, Callable[[_Pass, Any, int], Any]] = {
+    dict: _Pass.mapping,
+    FrozenDict: _Pass.mapping,
     list: _sequence(FrozenList),
     FrozenList: _sequence(FrozenList),
     tuple: _sequence(tuple),
@@ -173,22 +184,29 @@ def _too_deep(value: Any, max_depth: int) -> StageOutputError:
 
 def _path_to_cycle(root: Any) -> str | None:
     """Where the data meets one of its own ancestors; iterative, as the data may be very deep."""
-    ancestors: set[int] = set()
-    trail: list[tuple[int, Any, str]] = []
-    pending: list[tuple[int, str, Any]] = [(0, "data", root)]
+    ancestors = {id(root)}
     finished: set[int] = set()
-    while pending:
-        level, path, value = pending.pop()
-        while len(trail) > level:
-            done, _value, _path = trail.pop()
-            ancestors.discard(done)
-            finished.add(done)
-        if type(value) not in _CONTAINERS or id(value) in finished:
-            continue
-        if id(value) in ancestors:
-            return path
-        ancestors.add(id(value))
-        trail.append((id(value), value, path))
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        pending.extend((level + 1, f"{path}[{key!r}]", item) for key, item in items)
+    trail: list[tuple[Any, Iterator[tuple[Any, Any]]]] = [(root, _parts(root))]
+    keys: list[Any] = []
+    while trail:
+        value, parts = trail[-1]
+        for key, part in parts:
+            if type(part) not in _CONTAINERS or id(part) in finished:
+                continue
+            keys.append(key)
+            if id(part) in ancestors:
+                return "data" + "".join(f"[{step!r}]" for step in keys)
+            ancestors.add(id(part))
+            trail.append((part, _parts(part)))
+            break
+        else:
+            trail.pop()
+            ancestors.discard(id(value))
+            finished.add(id(value))
+            if keys:
+                keys.pop()
     return None
+
+
+def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
+    return iter(value.items() if isinstance(value, dict) else enumerate(value))

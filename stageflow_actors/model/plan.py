@@ -9,8 +9,14 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 
-from stageflow_actors.errors import ContractErrorInfo, CycleDetectedError, PipelineValidationError
+from stageflow_actors.errors import (
+    ContractErrorInfo,
+    CycleDetectedError,
+    PipelineValidationError,
+    StageDefinitionError,
+)
 from stageflow_actors.model.stage import StageSpec
 
 
@@ -44,9 +50,10 @@ def make_plan(name: str, specs: Sequence[StageSpec]) -> tuple[Plan, tuple[StageS
     Raises:
         PipelineValidationError: no stages (``CONTRACT-004-EMPTY``) or a dependency that does not
             exist (``CONTRACT-004-MISSING_DEP``).
+        StageDefinitionError: two stages share a name (``STAGE-DUPLICATE``).
         CycleDetectedError: the dependencies form a circle (``CONTRACT-004-CYCLE``).
     """
-    by_name = {spec.name: spec for spec in specs}
+    by_name = _by_name(name, specs)
     _check_not_empty(name, by_name)
     _check_dependencies_exist(by_name)
     order = _topological_order(by_name)
@@ -67,6 +74,24 @@ def make_plan(name: str, specs: Sequence[StageSpec]) -> tuple[Plan, tuple[StageS
         for index, spec in enumerate(ordered)
     )
     return Plan(name, stages), ordered
+
+
+def _by_name(pipeline: str, specs: Sequence[StageSpec]) -> dict[str, StageSpec]:
+    by_name: dict[str, StageSpec] = {}
+    for spec in specs:
+        if spec.name in by_name:
+            raise duplicate_stage(pipeline, spec.name)
+        by_name[spec.name] = spec
+    return by_name
+
+
+def duplicate_stage(pipeline: str, stage: str) -> StageDefinitionError:
+    """The error of a second stage of one name."""
+    return StageDefinitionError(
+        f"Pipeline '{pipeline}' has a stage '{stage}' already.",
+        hint="Give the second one another name.",
+        code="STAGE-DUPLICATE",
+    )
 
 
 def _check_not_empty(name: str, by_name: dict[str, StageSpec]) -> None:
@@ -108,20 +133,26 @@ def _missing_dependency(stage: str, dependency: str, known: list[str]) -> Pipeli
 
 
 def _topological_order(by_name: dict[str, StageSpec]) -> tuple[str, ...]:
-    sorter: TopologicalSorter[str] = TopologicalSorter()
-    for name in by_name:
-        sorter.add(name)
-    for name, spec in by_name.items():
-        sorter.add(name, *spec.dependencies)
+    """Whenever several stages could come next, the one declared first does."""
+    sorter = TopologicalSorter({name: spec.dependencies for name, spec in by_name.items()})
+    declared = {name: index for index, name in enumerate(by_name)}
+    names = list(by_name)
     try:
-        return tuple(sorter.static_order())
+        sorter.prepare()
     except CycleError as error:
-        raise CycleDetectedError(_readable_cycle(error.args[1], list(by_name))) from None
+        raise CycleDetectedError(_readable_cycle(error.args[1], declared)) from None
+    order: list[str] = []
+    ready: list[int] = []
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heappush(ready, declared[name])
+        order.append(names[heappop(ready)])
+        sorter.done(order[-1])
+    return tuple(order)
 
 
-def _readable_cycle(closed_path: list[str], declared: list[str]) -> list[str]:
+def _readable_cycle(closed_path: list[str], declared: dict[str, int]) -> list[str]:
     """The circle in the direction of ``dependencies=``, from its first declared stage."""
     circle = closed_path[:-1][::-1]
-    order = {name: index for index, name in enumerate(declared)}
-    start = min(range(len(circle)), key=lambda index: order[circle[index]])
+    start = min(range(len(circle)), key=lambda index: declared[circle[index]])
     return [*circle[start:], *circle[:start], circle[start]]

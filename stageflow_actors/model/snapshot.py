@@ -19,7 +19,7 @@ class ContextSnapshot(BaseModel):
     for observation only.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     run_id: RunIdentity = Field(default_factory=RunIdentity)
     input_text: str | None = None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, cast, overload, runtime_checkable
 
 from stageflow_actors.errors import StageDefinitionError
 from stageflow_actors.model.context import StageContext
+from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.output import StageReturn
 
 
@@ -46,7 +48,7 @@ StageRunner = type[Any] | StageFunction | Stage
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """One declared stage: its name, what runs it, and what it depends on.
+    """One declared stage: its name, what runs it, and what it depends on. Always usable.
 
     ``dependencies`` are the stages whose output it reads, ``config`` the keyword arguments of a
     stage class, ``timeout`` the seconds one execution may take (``None``: no limit).
@@ -59,6 +61,13 @@ class StageSpec:
     config: Mapping[str, Any] | None = None
     timeout: float | None = None
 
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_runner(self.name, self.runner)
+        _check_dependencies(self.name, self.dependencies)
+        _check_config(self.name, self.runner, self.config)
+        _check_timeout(self.name, self.timeout)
+
 
 @dataclass(frozen=True, slots=True)
 class _Declaration:
@@ -67,7 +76,7 @@ class _Declaration:
     name: str | None = None
     kind: StageKind | None = None
     dependencies: tuple[str, ...] = ()
-    config: Mapping[str, Any] | None = field(default=None)
+    config: Mapping[str, Any] | None = None
     timeout: float | None = None
 
 
@@ -121,16 +130,21 @@ def stage(
     Raises:
         StageDefinitionError: the declaration is unusable; the message says which part.
     """
+    if callable(name):
+        raise StageDefinitionError(
+            f"@stage on {name!r} has no parentheses.", hint="Write @stage(kind=StageKind.WORK)."
+        )
     if runner is not None:
         return declare_stage(
             name or "", runner, kind, dependencies=dependencies, config=config, timeout=timeout
         )
 
     def declare(target: Runner) -> Runner:
+        called = name or getattr(target, "name", None) or getattr(target, "__name__", None)
         declaration = _Declaration(
-            name=name or getattr(target, "name", None) or target.__name__,
-            kind=_to_kind(kind, target.__name__) if kind is not None else None,
-            dependencies=_to_names(dependencies),
+            name=called,
+            kind=_to_kind(kind, str(called)) if kind is not None else None,
+            dependencies=_to_names(str(called), dependencies),
             config=config,
             timeout=timeout,
         )
@@ -155,26 +169,19 @@ def declare_stage(
         StageDefinitionError: empty name, unusable runner, no kind, ``config`` without a class, or a
             ``timeout`` that is not a positive number.
     """
-    declared: _Declaration = getattr(runner, _DECLARATION, _Declaration())
-    if not isinstance(name, str) or not name.strip():
-        raise StageDefinitionError(
-            f"A stage needs a name, got {name!r}.", hint="Give it a non-empty string."
-        )
-    _check_runner(name, runner)
+    _check_name(name)
+    declared = _declaration_of(runner) or _Declaration()
     config = declared.config if config is None else config
-    if config is not None and not isinstance(runner, type):
-        raise StageDefinitionError(
-            f"Stage '{name}' has config= but is no class.",
-            hint="config= holds the constructor arguments of a stage class; "
-            "an instance or a function is configured already.",
-        )
+    _check_config(name, runner, config)
+    timeout = declared.timeout if timeout is None else timeout
+    _check_timeout(name, timeout)
     return StageSpec(
         name=name,
         runner=runner,
         kind=_kind_of(name, runner, kind, declared.kind),
-        dependencies=_to_names(dependencies) or declared.dependencies,
-        config=dict(config) if config is not None else None,
-        timeout=_to_timeout(name, declared.timeout if timeout is None else timeout),
+        dependencies=_to_names(name, dependencies) or declared.dependencies,
+        config=None if config is None else FrozenDict(config),
+        timeout=None if timeout is None else float(timeout),
     )
 
 
@@ -186,7 +193,7 @@ def spec_of(declared: StageSpec | StageRunner) -> StageSpec:
     """
     if isinstance(declared, StageSpec):
         return declared
-    declaration: _Declaration | None = getattr(declared, _DECLARATION, None)
+    declaration = _declaration_of(declared)
     if declaration is None or declaration.name is None:
         raise StageDefinitionError(
             f"{declared!r} is not a declared stage.",
@@ -203,10 +210,31 @@ def body_of(runner: StageRunner) -> Callable[[StageContext], Any]:
 def is_blocking(runner: StageRunner) -> bool:
     """Whether the body of ``runner`` is a plain ``def``, which has to run in a thread."""
     body = body_of(runner)
+    while isinstance(body, functools.partial):
+        body = body.func
     return not (
         inspect.iscoroutinefunction(body)
         or inspect.iscoroutinefunction(getattr(body, "__call__", None))  # noqa: B004 - the bound method
     )
+
+
+def _declaration_of(runner: object) -> _Declaration | None:
+    """What ``@stage`` noted on this very class, function or object, not on what it derives from.
+
+    An instance of a marked class is declared like its class, but configured already.
+    """
+    own: _Declaration | None = getattr(runner, "__dict__", {}).get(_DECLARATION)
+    if own is not None or isinstance(runner, type):
+        return own
+    of_class: _Declaration | None = vars(type(runner)).get(_DECLARATION)
+    return None if of_class is None else replace(of_class, config=None)
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise StageDefinitionError(
+            f"A stage needs a name, got {name!r}.", hint="Give it a non-empty string."
+        )
 
 
 def _check_runner(name: str, runner: object) -> None:
@@ -216,6 +244,40 @@ def _check_runner(name: str, runner: object) -> None:
         raise StageDefinitionError(
             f"Stage '{name}' cannot run {runner!r}.",
             hint="A runner is a class or an instance with execute(ctx), or a function of ctx.",
+        )
+
+
+def _check_dependencies(name: str, dependencies: Sequence[object]) -> None:
+    for dependency in dependencies:
+        if not isinstance(dependency, str):
+            raise StageDefinitionError(
+                f"Stage '{name}' depends on {dependency!r}, which is no name.",
+                hint="dependencies= takes the names of stages.",
+            )
+
+
+def _check_config(name: str, runner: object, config: object) -> None:
+    if config is None:
+        return
+    if not isinstance(config, Mapping):
+        raise StageDefinitionError(
+            f"Stage '{name}' has config={config!r}.",
+            hint="config= is a mapping of constructor arguments.",
+        )
+    if not isinstance(runner, type):
+        raise StageDefinitionError(
+            f"Stage '{name}' has config= but is no class.",
+            hint="config= holds the constructor arguments of a stage class; "
+            "an instance or a function is configured already.",
+        )
+
+
+def _check_timeout(name: str, timeout: object) -> None:
+    if timeout is None:
+        return
+    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or not timeout > 0:
+        raise StageDefinitionError(
+            f"Stage '{name}' has timeout={timeout!r}.", hint="Give seconds greater than 0, or None."
         )
 
 
@@ -241,19 +303,17 @@ def _to_kind(kind: StageKind | str, name: str) -> StageKind:
         ) from unknown
 
 
-def _to_names(dependencies: str | Sequence[str]) -> tuple[str, ...]:
-    names = (dependencies,) if isinstance(dependencies, str) else tuple(dependencies or ())
-    return tuple(dict.fromkeys(names))
-
-
-def _to_timeout(name: str, timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or not timeout > 0:
+def _to_names(name: str, dependencies: str | Sequence[str] | None) -> tuple[str, ...]:
+    if isinstance(dependencies, str):
+        return (dependencies,)
+    if not isinstance(dependencies or (), Iterable):
         raise StageDefinitionError(
-            f"Stage '{name}' has timeout={timeout!r}.", hint="Give seconds greater than 0, or None."
+            f"Stage '{name}' has dependencies={dependencies!r}.",
+            hint="dependencies= takes a name or a sequence of names.",
         )
-    return float(timeout)
+    names = tuple(dependencies or ())
+    _check_dependencies(name, names)
+    return tuple(dict.fromkeys(names))
 
 
 def instantiate(spec: StageSpec) -> Stage | StageFunction:
