@@ -206,24 +206,6 @@ async def test_stage_that_cannot_be_pickled_is_named():
     assert (raised.value.stage, raised.value.code) == ("locked", "DEPLOYMENT-UNPICKLABLE")
 
 
-class NeverReady:
-    kind = StageKind.WORK
-
-    async def setup(self):
-        await asyncio.Event().wait()
-
-    async def execute(self, ctx):
-        return None
-
-
-async def test_setup_that_never_ends_fails_the_deployment_in_time():
-    runtime = RayRuntime(settings=Settings(deploy_timeout_s=2.0, stop_timeout_s=1.0))
-    pipeline = Pipeline().with_stage("stuck", NeverReady).with_stage("a", ok, StageKind.WORK)
-    with pytest.raises(DeploymentError, match="deploy_timeout_s") as raised:
-        await runtime.deploy(pipeline).open()
-    assert raised.value.stage == "stuck"
-
-
 class DieInSetup:
     kind = StageKind.WORK
 
@@ -325,3 +307,50 @@ async def test_events_asked_for_before_the_run_has_arrived_are_not_taken_for_its
     async with RayRuntime().deploy(three_stages()) as app:
         events, is_last = await app.call("events", "a run that is still on its way", 0)
     assert (tuple(events), is_last) == ((), False)
+
+
+class OnlyHere:
+    """Can be read in any process but one."""
+
+    def __init__(self, but_not_in):
+        self.but_not_in = but_not_in
+
+    def __reduce__(self):
+        return _make_unless_in, (self.but_not_in,)
+
+
+def _make_unless_in(pid):
+    if os.getpid() == pid:
+        raise RuntimeError("not in this process")
+    return OnlyHere(pid)
+
+
+async def test_output_that_the_caller_cannot_read_is_a_failure_and_costs_no_other_output():
+    caller = os.getpid()
+
+    async def make(ctx):
+        return {"thing": OnlyHere(caller)}
+
+    async def use(ctx):
+        return {"got": type(ctx.inputs.get("thing")).__name__}
+
+    pipeline = (
+        Pipeline()
+        .with_stage("make", make, StageKind.WORK)
+        .with_stage("use", use, StageKind.WORK, dependencies="make")
+    )
+    async with RayRuntime().deploy(pipeline) as app:
+        result = await (await app.start()).result()
+    assert (result.status, result.stage) == (RunStatus.FAILED, "make")
+    assert result.failures["make"].code == "OUTPUT-UNREADABLE"
+    assert result.outputs["use"].data == {"got": "OnlyHere"}
+
+
+async def test_cancel_is_heard_though_all_places_for_work_are_taken(tmp_path):
+    pipeline = Pipeline().with_stage("only", WaitForever, config={"folder": tmp_path})
+    runtime = RayRuntime(settings=Settings(max_pending_calls=1))
+    async with runtime.deploy(pipeline) as app:
+        handle = await app.start()
+        await Gate(tmp_path, "only-runs").opened()
+        await handle.cancel("enough")
+        assert (await handle.result()).status is RunStatus.CANCELLED

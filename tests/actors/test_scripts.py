@@ -131,3 +131,27 @@ def test_interrupted_script_leaves_no_process(tmp_path):
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid), 0)
+
+
+def test_sink_gets_its_events_though_the_script_ends_at_once(tmp_path):
+    done = run_script(
+        tmp_path,
+        """
+        import asyncio
+        from stageflow_actors import *
+
+        class SlowSink:
+            async def emit(self, *, type, data):
+                await asyncio.sleep(0.02)
+                print(type)
+            def try_emit(self, *, type, data): ...
+
+        async def brew(ctx): ...
+
+        tea = Pipeline().with_stage("brew", brew, StageKind.WORK)
+        tea.run_sync(runtime=LocalRuntime(event_sink=SlowSink()))
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "pipeline.completed"
+    assert len(done.stdout.split()) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import pytest
@@ -13,6 +14,7 @@ from stageflow_actors import (
     Pipeline,
     PipelineContext,
     RunStatus,
+    Settings,
     StageKind,
 )
 from tests.conformance.stages import ok
@@ -137,6 +139,8 @@ async def test_closed_deployment_refuses_runs(runtime):
     app = runtime.deploy(Pipeline("tea").with_stage("a", ok, StageKind.WORK))
     with pytest.raises(DeploymentClosedError, match="tea"):
         await app.run()
+    with pytest.raises(DeploymentClosedError):
+        await app.describe()
     await app.open()
     assert (await app.run())["a"].data == {"stage": "a"}
     await app.close()
@@ -174,6 +178,35 @@ async def test_stage_that_cannot_be_set_up_fails_the_deployment_and_is_named(run
     assert isinstance(raised.value.__cause__, ValueError)
 
 
+class NeverReady:
+    kind = StageKind.WORK
+
+    async def setup(self):
+        await asyncio.Event().wait()
+
+    async def execute(self, ctx):
+        return None
+
+
+async def test_setup_that_never_ends_fails_the_deployment_in_time(runtime):
+    impatient = type(runtime)(settings=Settings(deploy_timeout_s=2.0, stop_timeout_s=1.0))
+    pipeline = Pipeline().with_stage("stuck", NeverReady).with_stage("a", ok, StageKind.WORK)
+    with pytest.raises(DeploymentError, match="deploy_timeout_s") as raised:
+        await impatient.deploy(pipeline).open()
+    assert (raised.value.stage, raised.value.code) == ("stuck", "DEPLOYMENT-TIMEOUT")
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+async def test_setup_that_tries_to_end_the_process_fails_the_deployment(runtime, error):
+    class Leave(NeverReady):
+        async def setup(self):
+            raise error("bye")
+
+    with pytest.raises(DeploymentError, match="bye") as raised:
+        await runtime.deploy(Pipeline().with_stage("leaver", Leave)).open()
+    assert raised.value.stage == "leaver"
+
+
 async def test_wrong_constructor_arguments_name_the_stage(runtime):
     pipeline = Pipeline().with_stage("broken", BrokenSetup, config={"colour": "red"})
     with pytest.raises(DeploymentError, match="colour") as raised:
@@ -198,3 +231,21 @@ async def test_input_that_cannot_be_pickled_is_refused_before_the_run(runtime):
             await app.run(metadata={"generator": (n for n in range(3))})
         assert raised.value.code == "RUN-INPUT"
         assert (await app.run())["a"].data == {"stage": "a"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ({"user_id": "somebody"}, "user_id"),
+        ({"input_text": 5}, "input_text"),
+        ({"metadata": {"itself": None}}, "metadata"),
+    ],
+    ids=["id", "text", "metadata"],
+)
+async def test_part_of_the_wrong_type_is_refused_and_named(runtime, parts, named):
+    if named == "metadata":
+        parts["metadata"]["itself"] = parts["metadata"]
+    async with runtime.deploy(Pipeline().with_stage("a", ok, StageKind.WORK)) as app:
+        with pytest.raises(InvalidRunInputError, match=named) as raised:
+            await app.run(**parts)
+    assert raised.value.code == "RUN-INPUT"

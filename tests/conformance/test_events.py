@@ -6,6 +6,8 @@ import asyncio
 import threading
 from uuid import UUID
 
+import pytest
+
 from stageflow_actors import (
     InMemoryEventSink,
     Pipeline,
@@ -13,6 +15,9 @@ from stageflow_actors import (
     Settings,
     StageKind,
     StageOutput,
+    clear_event_sink,
+    flush_events,
+    set_event_sink,
 )
 from tests.conformance.crossing import Gate
 from tests.conformance.stages import After, WaitForever, ok
@@ -221,3 +226,51 @@ async def test_events_beyond_the_bound_are_dropped_and_counted_but_not_the_runti
     assert result.events_dropped > 0
     assert events[-1].type == "pipeline.completed"
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+@pytest.fixture
+def default_sink_restored():
+    yield
+    clear_event_sink()
+
+
+@pytest.mark.usefixtures("default_sink_restored")
+async def test_open_deployment_follows_a_changed_default_sink(runtime):
+    former, latter = InMemoryEventSink(), InMemoryEventSink()
+    set_event_sink(former)
+    async with type(runtime)().deploy(chain()) as app:
+        await app.run()
+        set_event_sink(latter)
+        await app.run()
+    assert await flush_events()
+    assert (len(former.events), len(latter.events)) == (7, 7)
+
+
+async def test_ids_in_events_cannot_be_replaced_by_a_stage(runtime, sink):
+    async def forge(ctx):
+        ctx.try_emit_event("forged", {"pipeline_run_id": "x", "seq": 99, "stage": "y", "note": 1})
+
+    async with runtime.deploy(Pipeline().with_stage("a", forge, StageKind.WORK)) as app:
+        handle = await app.start()
+        await handle.result()
+    await runtime.flush_events()
+    [forged] = sink.of_type("forged")
+    assert forged.data["pipeline_run_id"] == str(handle.run_id)
+    assert (forged.data["seq"], forged.data["stage"], forged.data["note"]) == (4, "a", 1)
+
+
+class CancellingSink(InMemoryEventSink):
+    async def emit(self, *, type, data):
+        if type == "pipeline.created":
+            raise asyncio.CancelledError
+        self.try_emit(type=type, data=data)
+
+
+async def test_sink_that_raises_a_cancel_gets_the_next_event_all_the_same(runtime):
+    sink = CancellingSink()
+    same = type(runtime)(event_sink=sink)
+    async with same.deploy(chain()) as app:
+        await app.run()
+    assert await same.flush_events()
+    assert len(sink.events) == 6
+    assert same.event_statistics().failed == 1
