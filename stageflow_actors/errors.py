@@ -41,7 +41,7 @@ def describe_exception(error: BaseException) -> str:
     """The text of ``error``; never raises, even where its own ``__str__`` does."""
     try:
         return str(error)
-    except Exception as broken:
+    except BaseException as broken:
         return f"<the text of this {type(error).__name__} raised {type(broken).__name__}>"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -105,10 +106,7 @@ class Pipeline(_Runnable):
                 f"A pipeline needs a name, got {name!r}.", hint="Give it a non-empty string."
             )
         self.name = name
-        # Pipelines that grew from one another share one append-only list, of which each sees its
-        # own length: adding n stages one by one stays linear, and none of them ever changes.
-        self._shared: list[StageSpec] = []
-        self._position: dict[str, int] = {}
+        self._lineage = _Lineage()
         self._length = 0
 
     @classmethod
@@ -168,11 +166,11 @@ class Pipeline(_Runnable):
 
     def has_stage(self, name: str) -> bool:
         """Whether there is a stage of that name."""
-        return self._position.get(name, self._length) < self._length
+        return self.get_stage(name) is not None
 
     def get_stage(self, name: str) -> StageSpec | None:
         """The stage of that name, or ``None``."""
-        return self._shared[self._position[name]] if self.has_stage(name) else None
+        return self._lineage.find(name, self._length)
 
     def stage_names(self) -> list[str]:
         """Names in topological order, ties as declared.
@@ -206,21 +204,45 @@ class Pipeline(_Runnable):
         return StageGraph(self._specs(), name=self.name)
 
     def _specs(self) -> list[StageSpec]:
-        return self._shared[: self._length]
+        return self._lineage.first(self._length)
 
     def _with(self, spec: StageSpec) -> Self:
         if self.has_stage(spec.name):
             raise duplicate_stage(self.name, spec.name)
         grown = type(self)(self.name)
-        if self._length == len(self._shared):
-            grown._shared, grown._position = self._shared, self._position
-        else:  # another pipeline grew from this one first
-            grown._shared = self._specs()
-            grown._position = {known.name: index for index, known in enumerate(grown._shared)}
-        grown._position[spec.name] = self._length
-        grown._shared.append(spec)
+        grown._lineage = self._lineage.grow(self._length, spec)
         grown._length = self._length + 1
         return grown
+
+
+class _Lineage:
+    """One append-only list that pipelines share which grew from one another.
+
+    Each of them sees its own length of it, so none ever changes, and adding n stages one by one is
+    linear. Where two grow from the same pipeline, the second one gets a list of its own.
+    """
+
+    __slots__ = ("_lock", "_positions", "_specs")
+
+    def __init__(self, specs: Sequence[StageSpec] = ()) -> None:
+        self._specs = list(specs)
+        self._positions = {spec.name: index for index, spec in enumerate(self._specs)}
+        self._lock = threading.Lock()
+
+    def first(self, length: int) -> list[StageSpec]:
+        return self._specs[:length]
+
+    def find(self, name: str, length: int) -> StageSpec | None:
+        position = self._positions.get(name, length)
+        return self._specs[position] if position < length else None
+
+    def grow(self, length: int, spec: StageSpec) -> _Lineage:
+        with self._lock:
+            if length == len(self._specs):
+                self._positions[spec.name] = length
+                self._specs.append(spec)
+                return self
+        return _Lineage([*self.first(length), spec])
 
 
 def _conflict(stage: str, left: str, right: str) -> PipelineValidationError:

@@ -164,27 +164,27 @@ class _LocalBodies:
         self._loop = asyncio.get_running_loop()
         self._snapshot = seal_snapshot(snapshot)
         self._timer = PipelineTimer()
-        self._live: dict[int, _Body] = {}
+        self._live: dict[int, tuple[Cancellation, asyncio.Task[None]]] = {}
 
     def start(self, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]) -> None:
-        body = self._live[stage] = _Body()
-        body.task = self._loop.create_task(self._execute(body, run, stage, attempt, inputs))
+        cancellation = Cancellation()
+        task = self._loop.create_task(self._execute(cancellation, run, stage, attempt, inputs))
+        self._live[stage] = cancellation, task  # the loop itself holds tasks only weakly
 
     def interrupt(self, stage: int, attempt: int, reason: str) -> None:
-        body = self._live[stage]
-        body.cancellation.request(reason)
-        # A task cancelled before its first step would end without a receipt; its body looks at the
-        # request itself. A thread cannot be cancelled, and is waited for.
-        if body.has_begun and body.task is not None and not self._hosts[stage].is_blocking:
-            body.task.cancel()
+        self._live[stage][0].request(reason)
 
     async def _execute(
-        self, body: _Body, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]
+        self,
+        cancellation: Cancellation,
+        run: Run,
+        stage: int,
+        attempt: int,
+        inputs: Mapping[str, SealedOutput],
     ) -> None:
-        body.has_begun = True
         host = self._hosts[stage]
         try:
-            ctx = self._context(host.name, attempt, inputs, body.cancellation)
+            ctx = self._context(host.name, attempt, inputs, cancellation)
         except Exception as error:
             receipt = unreadable_inputs(host.name, error)
         else:
@@ -210,14 +210,3 @@ class _LocalBodies:
             attempt=attempt,
             cancellation=cancellation,
         )
-
-
-class _Body:
-    """One execution that is going on."""
-
-    __slots__ = ("cancellation", "has_begun", "task")
-
-    def __init__(self) -> None:
-        self.cancellation = Cancellation()
-        self.has_begun = False
-        self.task: asyncio.Task[None] | None = None

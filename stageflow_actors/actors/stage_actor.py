@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections import OrderedDict
-from typing import Any
 
 import ray
 
@@ -37,7 +35,7 @@ class StageActor:
         self._settings = settings
         self._host: StageHost | None = None
         self._work = WorkLoop()
-        self._live: dict[Execution, tuple[Cancellation, asyncio.Task[Any] | None]] = {}
+        self._live: dict[Execution, Cancellation] = {}
         # Ray may deliver an interrupt before the envelope that it is about.
         self._early_interrupts: OrderedDict[Execution, str] = OrderedDict()
 
@@ -63,9 +61,7 @@ class StageActor:
         early = self._early_interrupts.pop(execution, None)
         if early is not None:
             cancellation.request(early)
-        # The body runs in the task of this very call: an interrupt cancels it there, and its
-        # receipt is still returned, because the host turns the cancellation into one.
-        self._live[execution] = (cancellation, asyncio.current_task())
+        self._live[execution] = cancellation
         try:
             receipt = await _execute(self._host, envelope, cancellation)
         finally:
@@ -90,10 +86,7 @@ class StageActor:
             if len(self._early_interrupts) > _MAX_EARLY_INTERRUPTS:
                 self._early_interrupts.popitem(last=False)
             return
-        cancellation, task = live
-        cancellation.request(reason)
-        if task is not None and self._host is not None and not self._host.is_blocking:
-            task.cancel()
+        live.request(reason)
 
 
 async def _execute(host: StageHost, envelope: Envelope, cancellation: Cancellation) -> Receipt:

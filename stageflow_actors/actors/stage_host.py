@@ -10,7 +10,7 @@ import contextvars
 import inspect
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -39,14 +39,14 @@ _FAIL = Ending.FAIL.value
 class StageHost:
     """One stage, alive: one instance, set up once, executing any number of runs at a time."""
 
-    __slots__ = ("_body", "_instance", "_settings", "_threads", "is_blocking", "name")
+    __slots__ = ("_body", "_instance", "_is_blocking", "_settings", "_threads", "name")
 
     def __init__(self, spec: StageSpec, settings: Settings) -> None:
         self.name = spec.name
         self._settings = settings
         self._instance = instantiate(spec)
         self._body: Callable[[StageContext], Any] = body_of(self._instance)
-        self.is_blocking = is_blocking(self._instance)
+        self._is_blocking = is_blocking(self._instance)
         self._threads: ThreadPoolExecutor | None = None
 
     @classmethod
@@ -108,10 +108,13 @@ class StageHost:
         )
 
     async def _run_body(self, ctx: StageContext) -> Any:
-        if not self.is_blocking:
-            return await self._body(ctx)
+        if not self._is_blocking:
+            return await _interruptible(self._body(ctx), ctx)
         returned = await self._in_thread(ctx)
-        return await returned if inspect.isawaitable(returned) else returned
+        if not inspect.isawaitable(returned):
+            return returned
+        ctx.raise_if_cancelled()
+        return await _interruptible(returned, ctx)
 
     async def _in_thread(self, ctx: StageContext) -> Any:
         if self._threads is None:
@@ -119,8 +122,8 @@ class StageHost:
                 self._settings.max_threads_per_stage, thread_name_prefix=f"stage-{self.name}"
             )
         future = self._threads.submit(contextvars.copy_context().run, _capture, self._body, ctx)
-        # A body that still waits for a thread can be taken back; a running one cannot.
-        ctx.cancellation.watch(lambda _reason: _take_back(future))
+        # A body that still waits for a thread can be taken back; a running one is waited for.
+        ctx.cancellation.watch(lambda _reason: _stop(future))
         returned, error = await asyncio.wrap_future(future)
         if error is not None:
             raise error
@@ -163,8 +166,19 @@ def _capture(
         return None, error
 
 
-def _take_back(future: Future[Any]) -> None:
-    future.cancel()
+async def _interruptible(body: Awaitable[Any], ctx: StageContext) -> Any:
+    """Await ``body`` in the current task, which a request to stop cancels."""
+    task = asyncio.current_task()
+    unwatch = ctx.cancellation.watch(lambda _reason: _stop(task))
+    try:
+        return await body
+    finally:
+        unwatch()
+
+
+def _stop(work: asyncio.Task[Any] | Future[Any] | None) -> None:
+    if work is not None:
+        work.cancel()
 
 
 def _reason(ctx: StageContext) -> str:

@@ -94,7 +94,10 @@ class WarmDeployments:
             entry.idle_since = time.monotonic()
             if entry.deployment.is_lost and self._entries.get(key) is entry:
                 del self._entries[key]
-            return [self._entries.pop(surplus).deployment for surplus in self._surplus()]
+            closing = [self._entries.pop(surplus).deployment for surplus in self._surplus()]
+            kept = {plan for plan, _code in self._entries}
+            self._newest_code = {p: c for p, c in self._newest_code.items() if p in kept}
+            return closing
 
     def _surplus(self) -> list[Key]:
         idle = [key for key, entry in self._entries.items() if not entry.borrowers]

@@ -272,7 +272,9 @@ def to_pipeline_context(
     if isinstance(given, PipelineContext):
         return given
     if isinstance(given, StageContext):
-        return PipelineContext(given.snapshot, given.cancellation)
+        context = PipelineContext(given.snapshot)
+        given.cancellation.watch(context.mark_cancelled)  # down to the run, never up from it
+        return context
     if isinstance(given, ContextSnapshot):
         return PipelineContext(given)
     raise InvalidRunInputError(

@@ -100,16 +100,21 @@ def freeze(value: Any, *, max_depth: int = DEFAULT_MAX_DEPTH) -> tuple[Any, bool
 
 
 _TOO_DEEP: Any = object()
+_UNSEEN = 1 << 62
+"""More room below than any place has."""
 
 
 class _Pass:
-    """One pass over one value. A part that occurs many times is frozen once, and stays one part."""
+    """One pass over one value. A part that occurs many times is frozen once, and stays one part.
+
+    ``seen`` has each container's frozen twin, and the levels it had below it where it lay deepest.
+    """
 
     __slots__ = ("is_plain", "seen")
 
     def __init__(self) -> None:
         self.is_plain = True
-        self.seen: dict[int, Any] = {}
+        self.seen: dict[int, tuple[Any, int]] = {}
 
     def freeze(self, value: Any, depth_left: int) -> Any:
         kind = type(value)
@@ -119,12 +124,16 @@ class _Pass:
         if freezer is None:
             self.is_plain = False
             return value
-        known = self.seen.get(id(value))
-        if known is not None:
+        known, room = self.seen.get(id(value), (None, _UNSEEN))
+        if depth_left >= room:
             return known
         if not depth_left:
             return _TOO_DEEP
-        frozen = self.seen[id(value)] = freezer(self, value, depth_left - 1)
+        # Met again in a deeper place: walked again, to see whether it fits there, too.
+        frozen = freezer(self, value, depth_left - 1)
+        if frozen is not _TOO_DEEP:
+            frozen = frozen if known is None else known
+            self.seen[id(value)] = frozen, depth_left
         return frozen
 
     def mapping(self, value: dict[Any, Any], depth_left: int) -> Any:

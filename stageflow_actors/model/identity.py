@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import UTC, datetime
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from uuid6 import uuid7
 
 
 def new_id() -> UUID:
-    """A fresh UUIDv7 (RFC 9562), a plain ``uuid.UUID``."""
-    return UUID(int=uuid7().int)
+    """A fresh UUIDv7 that sorts by the time of its creation, to a quarter of a microsecond.
+
+    48 bits of Unix milliseconds, 12 of their fraction, the rest random: RFC 9562, sections 5.7 and
+    6.2 (method 3).
+    """
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    fraction = nanoseconds * 4096 // 1_000_000
+    random = int.from_bytes(os.urandom(8), "big") >> 2
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)
 
 
 def utc_now() -> datetime:

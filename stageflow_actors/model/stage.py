@@ -64,9 +64,12 @@ class StageSpec:
     def __post_init__(self) -> None:
         _check_name(self.name)
         _check_runner(self.name, self.runner)
+        _to_kind(self.kind, self.name)
         _check_dependencies(self.name, self.dependencies)
         _check_config(self.name, self.runner, self.config)
         _check_timeout(self.name, self.timeout)
+        if self.config is not None:
+            object.__setattr__(self, "config", FrozenDict(self.config))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class _Declaration:
     timeout: float | None = None
 
 
+_LONGEST_TIMEOUT_S = 366 * 24 * 3600
 _DECLARATION = "__stageflow_stage__"
 Runner = TypeVar("Runner", bound=Callable[..., Any])
 
@@ -141,6 +145,7 @@ def stage(
 
     def declare(target: Runner) -> Runner:
         called = name or getattr(target, "name", None) or getattr(target, "__name__", None)
+        _check_timeout(str(called), timeout)
         declaration = _Declaration(
             name=called,
             kind=_to_kind(kind, str(called)) if kind is not None else None,
@@ -180,7 +185,7 @@ def declare_stage(
         runner=runner,
         kind=_kind_of(name, runner, kind, declared.kind),
         dependencies=_to_names(name, dependencies) or declared.dependencies,
-        config=None if config is None else FrozenDict(config),
+        config=config,
         timeout=None if timeout is None else float(timeout),
     )
 
@@ -247,7 +252,12 @@ def _check_runner(name: str, runner: object) -> None:
         )
 
 
-def _check_dependencies(name: str, dependencies: Sequence[object]) -> None:
+def _check_dependencies(name: str, dependencies: object) -> None:
+    if isinstance(dependencies, str) or not isinstance(dependencies, Iterable):
+        raise StageDefinitionError(
+            f"Stage '{name}' has dependencies={dependencies!r}.",
+            hint="dependencies= takes a name or a sequence of names.",
+        )
     for dependency in dependencies:
         if not isinstance(dependency, str):
             raise StageDefinitionError(
@@ -275,9 +285,11 @@ def _check_config(name: str, runner: object, config: object) -> None:
 def _check_timeout(name: str, timeout: object) -> None:
     if timeout is None:
         return
-    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or not timeout > 0:
+    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if not is_number or not 0 < timeout <= _LONGEST_TIMEOUT_S:  # type: ignore[operator]
         raise StageDefinitionError(
-            f"Stage '{name}' has timeout={timeout!r}.", hint="Give seconds greater than 0, or None."
+            f"Stage '{name}' has timeout={timeout!r}.",
+            hint="Give seconds greater than 0 and at most a year, or None.",
         )
 
 
@@ -306,14 +318,8 @@ def _to_kind(kind: StageKind | str, name: str) -> StageKind:
 def _to_names(name: str, dependencies: str | Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(dependencies, str):
         return (dependencies,)
-    if not isinstance(dependencies or (), Iterable):
-        raise StageDefinitionError(
-            f"Stage '{name}' has dependencies={dependencies!r}.",
-            hint="dependencies= takes a name or a sequence of names.",
-        )
-    names = tuple(dependencies or ())
-    _check_dependencies(name, names)
-    return tuple(dict.fromkeys(names))
+    _check_dependencies(name, dependencies or ())
+    return tuple(dict.fromkeys(dependencies or ()))
 
 
 def instantiate(spec: StageSpec) -> Stage | StageFunction:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from stageflow_actors import (
+    LocalRuntime,
     Pipeline,
     PipelineCancelled,
     PipelineContext,
@@ -197,3 +198,22 @@ async def test_closing_a_deployment_cancels_its_runs_and_waits_for_them(runtime,
     result = await handle.result()
     assert (result.status, result.reason) == ("cancelled", "the deployment was closed")
     assert Journal(tmp_path).lines == ["waiter cleaned up"]
+
+
+async def wait_for_child(ctx):
+    child = Pipeline("child").with_stage("endless", endless, StageKind.WORK)
+    try:
+        await asyncio.wait_for(child.run(ctx, runtime=LocalRuntime()), 0.05)
+    except TimeoutError:
+        return {"parent_is_cancelled": ctx.is_cancelled}
+
+
+async def endless(ctx):
+    await asyncio.Event().wait()
+
+
+async def test_cancelling_a_run_started_by_a_stage_leaves_that_stage_alone(runtime):
+    pipeline = Pipeline().with_stage("parent", wait_for_child, StageKind.WORK)
+    async with runtime.deploy(pipeline) as app:
+        results = await app.run()
+    assert results["parent"].data == {"parent_is_cancelled": False}

@@ -173,3 +173,20 @@ async def test_timings_tell_when_each_started_stage_worked(run, tmp_path):
     assert set(result.timings) == {"first", "bad", "waiter"}
     assert all(timing.ended_at >= timing.started_at for timing in result.timings.values())
     assert result.ended_at >= result.started_at
+
+
+def start_waiting(ctx):
+    """A plain ``def`` that hands back a coroutine, as decorators and lambdas do."""
+    return WaitForever(ctx.snapshot.input_text).execute(ctx)
+
+
+async def test_coroutine_that_a_plain_def_returns_is_stopped_like_any(run, tmp_path):
+    config = {"folder": tmp_path, "gate": "waiter-runs", "then": "raise"}
+    pipeline = (
+        Pipeline()
+        .with_stage("waiter", start_waiting, StageKind.WORK)
+        .with_stage("bad", After, config=config)
+    )
+    result = await run(pipeline, input_text=str(tmp_path))
+    assert result.stage == "bad"
+    assert Journal(tmp_path).lines == ["waiter cleaned up"]

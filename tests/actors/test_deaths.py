@@ -1,0 +1,166 @@
+"""Processes die: what a run then says, and who takes the place of the dead."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from stageflow_actors import (
+    DeploymentError,
+    Pipeline,
+    RayRuntime,
+    RunStatus,
+    Settings,
+    StageExecutionError,
+    StageKind,
+    StageLostError,
+    SupervisorLostError,
+)
+from tests.actors.test_processes import gone, three_stages
+from tests.conformance.crossing import Gate, Journal
+from tests.conformance.stages import WaitForever, ok
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+
+async def test_killed_stage_fails_its_run_and_keeps_what_had_finished(tmp_path):
+    pipeline = (
+        Pipeline()
+        .with_stage("first", ok, StageKind.WORK)
+        .with_stage("victim", WaitForever, dependencies="first", config={"folder": tmp_path})
+    )
+    async with RayRuntime().deploy(pipeline) as app:
+        described = await app.describe()
+        victim = described["stages"][1]["pid"]
+        handle = await app.start()
+        await Gate(tmp_path, "victim-runs").opened()
+        os.kill(victim, signal.SIGKILL)
+        result = await handle.result()
+    assert (result.status, result.stage) == (RunStatus.FAILED, "victim")
+    assert isinstance(result.failures["victim"].original, StageLostError)
+    assert result.failures["victim"].code == "STAGE-LOST"
+    assert list(result.outputs) == ["first"]
+
+
+class Counting:
+    kind = StageKind.WORK
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    async def setup(self):
+        Journal(self.folder).write(f"setup {os.getpid()}")
+
+    async def execute(self, ctx):
+        if ctx.snapshot.input_text == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"pid": os.getpid()}
+
+
+async def test_killed_stage_is_replaced_for_the_next_run(tmp_path):
+    pipeline = Pipeline().with_stage("only", Counting, config={"folder": tmp_path})
+    async with RayRuntime().deploy(pipeline) as app:
+        before = (await app.run())["only"].data["pid"]
+        with pytest.raises(StageExecutionError) as raised:
+            await app.run(input_text="die")
+        after = (await app.run())["only"].data["pid"]
+        described = await app.describe()
+    assert raised.value.code == "STAGE-LOST"
+    assert before != after
+    assert described["stages"][0]["pid"] == after
+    assert Journal(tmp_path).lines == [f"setup {before}", f"setup {after}"]
+
+
+async def test_one_death_under_several_runs_hires_one_replacement(tmp_path):
+    pipeline = Pipeline().with_stage("only", WaitForever, config={"folder": tmp_path})
+    async with RayRuntime().deploy(pipeline) as app:
+        victim = (await app.describe())["stages"][0]["pid"]
+        handles = [await app.start() for _ in range(4)]
+        await Gate(tmp_path, "only-runs").opened()
+        os.kill(victim, signal.SIGKILL)
+        results = await asyncio.gather(*(handle.result() for handle in handles))
+        described = await app.describe()
+    assert [result.failures["only"].code for result in results] == ["STAGE-LOST"] * 4
+    assert described["stages"][0]["pid"] != victim
+
+
+async def test_lost_supervisor_fails_its_runs_with_a_code_and_takes_its_stages_along(tmp_path):
+    pipeline = Pipeline("tea").with_stage("only", WaitForever, config={"folder": tmp_path})
+    app = await RayRuntime().deploy(pipeline).open()
+    described = await app.describe()
+    handle = await app.start()
+    await Gate(tmp_path, "only-runs").opened()
+    os.kill(described["supervisor_pid"], signal.SIGKILL)
+    result = await handle.result()
+    assert (result.status, result.stage) == (RunStatus.FAILED, "<supervisor>")
+    failure = result.failures["<supervisor>"]
+    assert isinstance(failure.original, SupervisorLostError)
+    assert failure.code == "SUPERVISOR-LOST"
+    await gone(described["stages"][0]["pid"])
+    await app.close()
+
+
+async def test_run_started_on_a_lost_supervisor_says_so():
+    app = await RayRuntime().deploy(three_stages()).open()
+    os.kill((await app.describe())["supervisor_pid"], signal.SIGKILL)
+    with pytest.raises(StageExecutionError) as raised:
+        await app.run()
+    assert raised.value.code == "SUPERVISOR-LOST"
+    await app.close()
+
+
+class DieInSetup:
+    kind = StageKind.WORK
+
+    async def setup(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async def execute(self, ctx):
+        return None
+
+
+async def test_process_that_dies_in_setup_fails_the_deployment():
+    with pytest.raises(DeploymentError, match="died") as raised:
+        await RayRuntime().deploy(Pipeline().with_stage("mortal", DieInSetup)).open()
+    assert raised.value.stage == "mortal"
+
+
+class Deaf:
+    """Does not stop when told to."""
+
+    kind = StageKind.WORK
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    async def execute(self, ctx):
+        Gate(self.folder, "deaf-runs").open()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                Journal(self.folder).write("told to stop")
+
+
+async def test_closing_kills_a_stage_that_does_not_stop_and_its_run_still_gets_a_verdict(tmp_path):
+    runtime = RayRuntime(settings=Settings(stop_timeout_s=0.5))
+    pipeline = (
+        Pipeline()
+        .with_stage("first", ok, StageKind.WORK)
+        .with_stage("deaf", Deaf, dependencies="first", config={"folder": tmp_path})
+    )
+    app = await runtime.deploy(pipeline).open()
+    described = await app.describe()
+    handle = await app.start()
+    await Gate(tmp_path, "deaf-runs").opened()
+    await app.close()
+    result = await handle.result()
+    assert Journal(tmp_path).lines == ["told to stop"]
+    assert (result.status, result.reason) == ("cancelled", "the deployment was closed")
+    assert result.failures["deaf"].code == "STAGE-LOST"
+    assert list(result.outputs) == ["first"]
+    for stage in described["stages"]:
+        await gone(stage["pid"])

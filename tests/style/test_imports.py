@@ -1,0 +1,59 @@
+import subprocess
+import sys
+
+import pytest
+
+from tests.style.sources import LIBRARY, PACKAGE, ROOT
+
+HEAVY = ["fastapi", "numpy", "opentelemetry.sdk", "ray"]
+
+RUN_LOCALLY = """
+import asyncio
+from stageflow_actors import InMemoryEventSink, LocalRuntime, Pipeline, StageOutput, stage
+
+@stage(kind="transform")
+async def greet(ctx):
+    return StageOutput.ok(greeting=f"Hello, {ctx.snapshot.input_text}!")
+
+@stage(kind="transform", dependencies="greet")
+def shout(ctx):
+    return {"shouted": ctx.inputs.get("greeting").upper()}
+
+runtime = LocalRuntime(event_sink=InMemoryEventSink())
+results = Pipeline.from_stages(greet, shout).run_sync(input_text="World", runtime=runtime)
+assert results["shout"].data["shouted"] == "HELLO, WORLD!"
+"""
+
+
+def loaded_by(code):
+    """The modules that a fresh interpreter has loaded after running ``code``."""
+    listing = f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"
+    fresh = subprocess.run(
+        [sys.executable, "-c", listing], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert fresh.returncode == 0, fresh.stderr
+    return set(fresh.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code", [f"import {PACKAGE}", RUN_LOCALLY], ids=["importing", "running locally"]
+)
+def test_what_needs_no_cluster_loads_nothing_heavy(code):
+    loaded = loaded_by(code)
+    assert PACKAGE in loaded
+    assert loaded & set(HEAVY) == set()
+
+
+def test_importing_loads_no_runtime():
+    loaded = loaded_by(f"import {PACKAGE}")
+    assert {name for name in loaded if name.startswith(f"{PACKAGE}.actors")} == set()
+
+
+@pytest.mark.parametrize("source", LIBRARY, ids=repr)
+def test_ray_is_imported_by_the_actors_only(source):
+    imports_ray = any(name.split(".")[0] == "ray" for name in source.imports())
+    assert not imports_ray or source.module.startswith(f"{PACKAGE}.actors.")
+
+
+def test_some_module_imports_ray_or_the_test_above_means_nothing():
+    assert any("ray" in source.imports() for source in LIBRARY)
