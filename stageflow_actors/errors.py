@@ -31,16 +31,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from stageflow_actors.model.results import PipelineResults, RunResult, StageFailure
 
 
+def plain_text(value: object) -> str:
+    """``value`` as a plain ``str``, never as an instance of a class of the user's."""
+    return str.__str__(str(value))
+
+
 def describe_exception(error: BaseException) -> str:
     """The text of ``error``; never raises, even where its own ``__str__`` does."""
     try:
-        return str(error)
+        return plain_text(error)
     except BaseException as broken:
         return f"<the text of this {type(error).__name__} raised {type(broken).__name__}>"
 
@@ -62,6 +67,18 @@ class StageflowError(Exception):
     """
 
     default_code: ClassVar[str] = "STAGEFLOW"
+
+    message: str
+    hint: str
+    code: str
+
+    def __new__(cls, *args: Any, **_kwargs: Any) -> Self:
+        """Whole even where a subclass does not call our ``__init__``."""
+        error = super().__new__(cls, *args)
+        error.message = args[0] if args and isinstance(args[0], str) else ""
+        error.hint = ""
+        error.code = cls.default_code
+        return error
 
     def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
         super().__init__(message)

@@ -18,11 +18,6 @@ class Payload(NamedTuple):
     head: bytes
     buffers: tuple[bytes, ...] = ()
 
-    @property
-    def n_bytes(self) -> int:
-        """Size of everything in it."""
-        return len(self.head) + sum(map(len, self.buffers))
-
 
 class _ValuePickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle carries no types
     """Pickles values whose classes may live in ``__main__``; takes arrays out of band."""

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from stageflow_actors.actors.handle import RunHandle
+from stageflow_actors.actors.mapping import RunMap
 from stageflow_actors.errors import DeploymentClosedError
 from stageflow_actors.model.context import PipelineContext, StageContext, to_pipeline_context
 from stageflow_actors.model.plan import Plan
@@ -25,8 +26,8 @@ class Deployment(ABC):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.is_lost = False
         self._is_open = False
+        self._closing: asyncio.Task[None] | None = None
         self._live: set[RunHandle] = set()
 
     @property
@@ -39,21 +40,29 @@ class Deployment(ABC):
         """Whether it takes runs."""
         return self._is_open
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether what it runs on is gone, so that no run of it can succeed any more."""
+        return False
+
     async def open(self) -> Self:
-        """Start every stage, in parallel, and run their ``setup``.
+        """Start every stage, in parallel, and run their ``setup``. Does nothing if open.
 
         Raises:
             DeploymentError: a stage could not be started; the others are stopped again.
         """
-        await self._open()
-        self._is_open = True
+        if not self._is_open:
+            await self._open()
+            self._is_open = True
         return self
 
     async def close(self) -> None:
         """Cancel what runs, run ``teardown`` of every stage, and stop. Does nothing if closed."""
         if self._is_open:
             self._is_open = False
-            await self._close()
+            self._closing = asyncio.ensure_future(self._close())
+        if self._closing is not None:
+            await asyncio.shield(self._closing)  # every caller waits for the one close
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -116,30 +125,17 @@ class Deployment(ABC):
         """Run once per input, at most ``concurrency`` at a time; yield as they end.
 
         Yields the position of the input and its result, which is never an exception. Leaving the
-        loop early cancels the runs that are still going on.
+        loop early cancels the runs that are still going on. An input that cannot start a run, or a
+        source that raises, ends the mapping with that exception, once the runs before it are done.
 
         Raises:
             ValueError: ``concurrency`` is less than 1.
         """
         if concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, got {concurrency}.")
-        waiting: dict[asyncio.Task[RunResult], tuple[int, RunHandle]] = {}
-        try:
-            async with aclosing(_enumerate(inputs)) as numbered:
-                async for index, item in numbered:
-                    handle = await self._start_one(item)
-                    waiting[asyncio.ensure_future(handle.result())] = (index, handle)
-                    while len(waiting) >= concurrency:
-                        for done in await _first_done(waiting):
-                            yield waiting.pop(done)[0], done.result()
-            while waiting:
-                for done in await _first_done(waiting):
-                    yield waiting.pop(done)[0], done.result()
-        finally:
-            for _index, handle in waiting.values():
-                await handle.cancel("the caller of map() left")
-            if waiting:
-                await asyncio.wait(waiting)
+        async with aclosing(RunMap(inputs, self._start_one, concurrency).results()) as results:
+            async for index, result in results:
+                yield index, result
 
     async def _conclude_runs(self) -> None:
         """Wait until every live run has its result."""
@@ -179,24 +175,3 @@ class Deployment(ABC):
 
     @abstractmethod
     def _launch(self, context: PipelineContext) -> RunHandle: ...
-
-
-async def _enumerate(
-    inputs: Iterable[RunInput] | AsyncIterable[RunInput],
-) -> AsyncGenerator[tuple[int, RunInput]]:
-    index = 0
-    if isinstance(inputs, AsyncIterable):
-        async for item in inputs:
-            yield index, item
-            index += 1
-    else:
-        for item in inputs:
-            yield index, item
-            index += 1
-
-
-async def _first_done(
-    waiting: Mapping[asyncio.Task[RunResult], object],
-) -> list[asyncio.Task[RunResult]]:
-    done, _pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    return [task for task in waiting if task in done]

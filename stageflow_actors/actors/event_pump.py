@@ -64,11 +64,12 @@ class EventPump:
 
     def submit(self, snapshot: ContextSnapshot, events: Sequence[Event]) -> None:
         """Queue the events of one run that the sink accepts; never waits for the sink."""
-        if self._accepts is not None:
-            events = [event for event in events if self._accepts(event.type)]
-        if not events:
+        events, refused = self._accepted(events)
+        if not events and not refused:
             return
         with self._changed:
+            self._submitted += refused
+            self._failed += refused
             room = 0 if self._is_closed else max(0, self._max_queued - self._waiting())
             self._submitted += len(events)
             self._dropped += max(0, len(events) - room)
@@ -83,12 +84,26 @@ class EventPump:
                 atexit.register(self.flush, _EXIT_FLUSH_S)
             self._changed.notify_all()
 
+    def _accepted(self, events: Sequence[Event]) -> tuple[Sequence[Event], int]:
+        """What the sink accepts, and how often asking it raised."""
+        if self._accepts is None:
+            return events, 0
+        accepted, refused = [], 0
+        for event in events:
+            try:
+                if self._accepts(event.type):
+                    accepted.append(event)
+            except Exception as error:
+                refused += 1
+                self._warn_once(error)
+        return accepted, refused
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything submitted so far is done with; ``False`` if that took too long."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
-            goal = self._submitted
-            while self._submitted - self._waiting() < goal:
+            goal = self._submitted - self._dropped
+            while self._delivered + self._failed < goal:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False

@@ -7,11 +7,17 @@ from typing import Any, NamedTuple
 
 from stageflow_actors.actors.codec import Payload, decode, encode
 from stageflow_actors.errors import (
+    DeploymentError,
     RemoteStageError,
     RemoteTraceback,
     StageflowError,
+    StageOutputError,
     describe_exception,
+    plain_text,
 )
+
+RAISED_CODE = "STAGE-RAISED"
+UNREADABLE_CODE = "OUTPUT-UNREADABLE"
 
 
 class Failure(NamedTuple):
@@ -24,14 +30,53 @@ class Failure(NamedTuple):
     exception: BaseException | Payload
 
 
-def failure_of(error: BaseException, code: str = "STAGE-RAISED") -> Failure:
+def failure_of(error: BaseException) -> Failure:
     """``error`` described; the exception itself stays the identical object."""
+    code, message = RAISED_CODE, describe_exception(error)
+    if isinstance(error, StageflowError):
+        code, message = plain_text(error.code), plain_text(error.message)
     return Failure(
-        code=error.code if isinstance(error, StageflowError) else code,
+        code=code,
         error_type=type(error).__qualname__,
-        message=error.message if isinstance(error, StageflowError) else describe_exception(error),
+        message=message,
         traceback=_traceback_text(error),
         exception=error,
+    )
+
+
+def unreadable(what: str, error: Exception) -> StageOutputError:
+    """The error of data that cannot be read in this process."""
+    return StageOutputError(
+        f"{what} cannot be read in this process: "
+        f"{type(error).__name__}: {describe_exception(error)}.",
+        hint="Its classes must be importable here too, or return plain data.",
+        code=UNREADABLE_CODE,
+    )
+
+
+def setup_error(pipeline: str, stage: str, failure: Failure) -> DeploymentError:
+    """The error of a deployment whose ``stage`` could not be set up."""
+    original = open_exception(failure)
+    if isinstance(original, DeploymentError):
+        return original
+    error = DeploymentError(
+        f"Stage '{stage}' of pipeline '{pipeline}' could not be set up: "
+        f"{failure.error_type}: {failure.message}",
+        stage=stage,
+        hint="Its constructor or its setup() raised; the cause is attached.",
+        code="DEPLOYMENT-SETUP",
+    )
+    error.__cause__ = original
+    return error
+
+
+def late_error(stage: str, deploy_timeout_s: float) -> DeploymentError:
+    """The error of a deployment whose ``stage`` took too long to be set up."""
+    return DeploymentError(
+        f"Stage '{stage}' was not ready within {deploy_timeout_s:g} s.",
+        stage=stage,
+        hint="Make its setup faster, or raise Settings.deploy_timeout_s.",
+        code="DEPLOYMENT-TIMEOUT",
     )
 
 

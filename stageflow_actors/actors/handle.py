@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from uuid import UUID
 
 from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.messages import RunReport
-from stageflow_actors.model.context import PipelineContext
+from stageflow_actors.actors.reports import result_of, result_without_report
+from stageflow_actors.errors import RuntimeFault, describe_exception
+from stageflow_actors.model.context import Cancellation, PipelineContext
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.results import RunResult
 
@@ -21,8 +24,13 @@ class RunHandle(ABC):
     ``flush_interval_s``, or whose ``events()`` somebody reads, are fetched while it goes on.
     """
 
-    def __init__(self, context: PipelineContext, pump: PumpSource, flush_interval_s: float) -> None:
+    def __init__(
+        self, pipeline: str, context: PipelineContext, pump: PumpSource, flush_interval_s: float
+    ) -> None:
+        self._pipeline = pipeline
         self._context = context
+        self._started_at = time.time()
+        self._cancellation = Cancellation()
         self._pump = pump
         self._flush_interval_s = flush_interval_s
         self._loop = asyncio.get_running_loop()
@@ -31,7 +39,8 @@ class RunHandle(ABC):
         self._news = asyncio.Event()
         self._feed: asyncio.Task[None] | None = None
         self._feed_timer = self._loop.call_later(flush_interval_s, self._start_feed)
-        self._unwatch = context.cancellation.watch(self._forward_cancel)
+        # Down from the context to this run, never up: others may run on the same context.
+        self._unwatch = context.cancellation.watch(self._take_cancel)
         self._conclusion = self._loop.create_task(self._conclude())
 
     @property
@@ -55,9 +64,10 @@ class RunHandle(ABC):
     async def cancel(self, reason: str = "") -> bool:
         """Ask the run to stop; ``False`` if it has ended or somebody asked before.
 
-        Returns as soon as the request is on its way. ``result()`` waits for the end.
+        Returns as soon as the request is on its way. ``result()`` waits for the end, and says how
+        it was: a run that ended before the request reached it is not cancelled.
         """
-        return not self.is_done and self._context.cancellation.request(reason)
+        return not self.is_done and self._request_cancel(reason)
 
     async def events(self) -> AsyncIterator[Event]:
         """Every event of the run from its first, as they come, to its last."""
@@ -74,8 +84,8 @@ class RunHandle(ABC):
                 await self._news.wait()
 
     @abstractmethod
-    async def _fetch_report(self) -> RunReport | RunResult:
-        """Wait for the verdict; a ``RunResult`` where there is no report of it any more."""
+    async def _fetch_report(self) -> RunReport:
+        """Wait for the verdict; raises where it is lost."""
 
     @abstractmethod
     async def _fetch_events(self, after: int) -> tuple[Sequence[Event], bool]:
@@ -85,17 +95,25 @@ class RunHandle(ABC):
     def _send_cancel(self, reason: str) -> None:
         """Pass a request to stop on to the run."""
 
-    @abstractmethod
-    def _to_result(self, report: RunReport) -> RunResult:
-        """Open a report."""
+    def _fault(self, error: Exception) -> RuntimeFault:
+        """What it means that waiting for the report raised ``error``."""
+        return RuntimeFault(
+            f"The run was lost to a defect: {type(error).__name__}: {describe_exception(error)}.",
+            hint="Please report it, with the cause attached to this error.",
+            code="RUN-LOST",
+        )
 
     async def _conclude(self) -> RunResult:
         try:
             report = await self._fetch_report()
-            if isinstance(report, RunResult):
-                return report
             self._take(report.events)
-            return self._to_result(report)
+            return result_of(report, self._pipeline, self._context.snapshot)
+        except Exception as error:
+            fault = self._fault(error)
+            fault.__cause__ = error
+            return result_without_report(
+                fault, self._pipeline, self._context.snapshot, self._started_at, time.time()
+            )
         finally:
             self._feed_timer.cancel()
             self._unwatch()
@@ -123,6 +141,11 @@ class RunHandle(ABC):
             events, is_last = await self._fetch_events(self._last_seq)
             self._take(events)
 
-    def _forward_cancel(self, reason: str) -> None:
-        if not self._loop.is_closed():
+    def _take_cancel(self, reason: str) -> None:
+        self._request_cancel(reason)
+
+    def _request_cancel(self, reason: str) -> bool:
+        is_first = self._cancellation.request(reason)
+        if is_first and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._send_cancel, reason)
+        return is_first

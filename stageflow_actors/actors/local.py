@@ -8,32 +8,23 @@ import os
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from stageflow_actors.actors.codec import Payload, decode
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import PumpSource
-from stageflow_actors.actors.failures import Failure, failure_of
+from stageflow_actors.actors.failures import Failure, failure_of, late_error, setup_error
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport
-from stageflow_actors.actors.reports import result_of
 from stageflow_actors.actors.run import Run
 from stageflow_actors.actors.runtime import Runtime
-from stageflow_actors.actors.sealing import SealedOutput, open_output, seal_snapshot
-from stageflow_actors.actors.stage_host import (
-    StageHost,
-    late_error,
-    setup_error,
-    unreadable_inputs,
-)
+from stageflow_actors.actors.sealing import SealedOutput, seal_snapshot
+from stageflow_actors.actors.stage_host import Execution, StageHost
 from stageflow_actors.model.context import (
     Cancellation,
     PipelineContext,
     PipelineTimer,
-    StageContext,
 )
 from stageflow_actors.model.events import Event
-from stageflow_actors.model.inputs import StageInputs
 from stageflow_actors.model.plan import Plan
-from stageflow_actors.model.results import PipelineResults, RunResult
+from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import StageSpec
@@ -96,7 +87,7 @@ class LocalDeployment(Deployment):
             async with asyncio.timeout(self._settings.deploy_timeout_s):
                 return await StageHost.prepare(spec, self._settings)
         except TimeoutError:
-            return failure_of(late_error(spec.name, self._settings))
+            return failure_of(late_error(spec.name, self._settings.deploy_timeout_s))
 
     async def _close(self) -> None:
         for handle in tuple(self._live):
@@ -138,8 +129,7 @@ class _LocalRunHandle(RunHandle):
         flush_interval_s: float,
     ) -> None:
         self._run = run
-        self._pipeline = pipeline
-        super().__init__(context, pump, flush_interval_s)
+        super().__init__(pipeline, context, pump, flush_interval_s)
 
     async def _fetch_report(self) -> RunReport:
         return await self._run.ended
@@ -149,9 +139,6 @@ class _LocalRunHandle(RunHandle):
 
     def _send_cancel(self, reason: str) -> None:
         self._run.cancel(reason)
-
-    def _to_result(self, report: RunReport) -> RunResult:
-        return result_of(report, self._pipeline, self._context.snapshot)
 
 
 class _LocalBodies:
@@ -182,31 +169,7 @@ class _LocalBodies:
         attempt: int,
         inputs: Mapping[str, SealedOutput],
     ) -> None:
-        host = self._hosts[stage]
-        try:
-            ctx = self._context(host.name, attempt, inputs, cancellation)
-        except Exception as error:
-            receipt = unreadable_inputs(host.name, error)
-        else:
-            receipt = await host.execute(ctx)
+        execution = Execution(self._snapshot, self._timer, attempt, inputs, cancellation)
+        receipt = await self._hosts[stage].execute(execution)
         del self._live[stage]
         run.stage_ended(stage, attempt, receipt)
-
-    def _context(
-        self,
-        stage: str,
-        attempt: int,
-        inputs: Mapping[str, SealedOutput],
-        cancellation: Cancellation,
-    ) -> StageContext:
-        sealed = self._snapshot
-        snapshot: ContextSnapshot = decode(sealed) if isinstance(sealed, Payload) else sealed
-        opened = {name: open_output(output) for name, output in inputs.items()}
-        return StageContext(
-            snapshot,
-            StageInputs(snapshot, opened, stage_name=stage),
-            stage,
-            self._timer,
-            attempt=attempt,
-            cancellation=cancellation,
-        )

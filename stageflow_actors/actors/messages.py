@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.sealing import PlainEvent, SealedOutput
+from stageflow_actors.engine.facts import Ending
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.results import RunStatus
+
+_FAIL = Ending.FAIL.value
 
 
 class RunRequest(NamedTuple):
@@ -50,6 +53,19 @@ class Receipt(NamedTuple):
     reason: str = ""
     failure: Failure | None = None
     events: tuple[PlainEvent, ...] = ()
+
+    @classmethod
+    def failed(
+        cls,
+        failure: Failure,
+        started_at: float,
+        ended_at: float,
+        events: tuple[PlainEvent, ...] = (),
+    ) -> Receipt:
+        """The receipt of an execution that failed without an output."""
+        return cls(
+            _FAIL, started_at, ended_at, reason=failure.message, failure=failure, events=events
+        )
 
 
 class StageEnd(NamedTuple):

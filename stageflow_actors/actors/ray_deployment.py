@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
-import time
+import threading
 from collections.abc import Sequence
 from typing import Any, cast
 from uuid import uuid4
@@ -16,21 +17,26 @@ from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import actor_class
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import PumpSource
-from stageflow_actors.actors.failures import Failure
+from stageflow_actors.actors.failures import Failure, setup_error
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport, RunRequest, pack, unpack
-from stageflow_actors.actors.reports import result_of, result_of_lost_supervisor
 from stageflow_actors.actors.sealing import seal_snapshot, snapshot_to_payload
-from stageflow_actors.actors.stage_host import setup_error
 from stageflow_actors.actors.supervisor import Supervisor
-from stageflow_actors.errors import RayStartError, SupervisorLostError, describe_exception
-from stageflow_actors.model.context import PipelineContext
+from stageflow_actors.errors import (
+    RayStartError,
+    RuntimeFault,
+    SupervisorLostError,
+    describe_exception,
+)
+from stageflow_actors.model.context import PipelineContext, PipelineTimer
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.plan import Plan
-from stageflow_actors.model.results import RunResult
 from stageflow_actors.model.settings import Settings
 
 logger = logging.getLogger("stageflow_actors")
+
+_STARTING_RAY = threading.Lock()
+_CLOSE_MARGIN_S = 5.0
 
 
 class RayDeployment(Deployment):
@@ -44,6 +50,8 @@ class RayDeployment(Deployment):
         self._settings = settings
         self._pump = pump
         self._supervisor: Any = None
+        self._node: str | None = None
+        self._is_lost = False
         self._id = uuid4().hex[:12]
         self._numbers = itertools.count(1)
         self._calls = 0
@@ -65,6 +73,8 @@ class RayDeployment(Deployment):
         # On this thread: Ray installs its signal handlers from the main thread only. Starting Ray
         # blocks the event loop for seconds, once per process.
         _ensure_ray()
+        self._node = _this_node()
+        self._is_lost = False
         supervisor = actor_class(Supervisor, self._settings.max_pending_calls)
         self._supervisor = supervisor.remote(self.plan, self._code, self._settings)
         try:
@@ -79,18 +89,38 @@ class RayDeployment(Deployment):
             stage, failure = next(iter(failures.items()))
             raise setup_error(self.name, stage, failure)
 
-    async def _close(self) -> None:
-        try:
-            await self.call("close")
-        except RayError:
-            logger.info("The supervisor of pipeline '%s' was gone before its close.", self.name)
-        await self._conclude_runs()  # their reports are on the way; only then may it be killed
+    @property
+    def is_lost(self) -> bool:
+        """Its supervisor died, or its Ray is not the one of this process any more."""
+        return self._is_lost or (self._node is not None and self._node != _this_node())
+
+    def give_up(self) -> None:
+        """Take no more runs; end the supervisor, which may only have been out of reach."""
+        self._is_lost = True
         ray.kill(self._supervisor)
+
+    async def _close(self) -> None:
+        if self._node != _this_node():
+            return  # it went with its Ray
+        limit_s = 3 * self._settings.stop_timeout_s + _CLOSE_MARGIN_S
+        answer = asyncio.wrap_future(self.call("close").future())
+        try:
+            await asyncio.wait_for(answer, limit_s)
+            await self._conclude_runs()  # their reports are on the way; only then may it be killed
+        except (RayError, TimeoutError) as error:
+            logger.warning(
+                "The supervisor of pipeline '%s' did not close by itself: %s.",
+                self.name,
+                type(error).__name__,
+            )
+        finally:
+            ray.kill(self._supervisor)
 
     def _launch(self, context: PipelineContext) -> RunHandle:
         # Unique even where two runs share a pipeline_run_id.
         run = f"{self._id}-{next(self._numbers)}"
-        return _RayRunHandle(self, run, context, self._pump, self._settings)
+        interval_s = self._settings.event_flush_interval_s
+        return _RayRunHandle(self, run, context, self._pump, interval_s)
 
 
 class _RayRunHandle(RunHandle):
@@ -100,32 +130,21 @@ class _RayRunHandle(RunHandle):
         run: str,
         context: PipelineContext,
         pump: PumpSource,
-        settings: Settings,
+        flush_interval_s: float,
     ) -> None:
         self._deployment = deployment
         self._run = run
-        self._launched_at = time.time()
-        self._report = deployment.call(
-            "run",
-            pack(
-                RunRequest(
-                    run=self._run,
-                    snapshot=snapshot_to_payload(seal_snapshot(context.snapshot)),
-                    started_ms=int(self._launched_at * 1000),
-                    cancelled=context.cancellation.reason,
-                )
-            ),
+        request = RunRequest(
+            run=run,
+            snapshot=snapshot_to_payload(seal_snapshot(context.snapshot)),
+            started_ms=PipelineTimer.now_ms(),
+            cancelled=context.cancellation.reason,
         )
-        super().__init__(context, pump, settings.event_flush_interval_s)
+        self._report = deployment.call("run", pack(request))
+        super().__init__(deployment.name, context, pump, flush_interval_s)
 
-    async def _fetch_report(self) -> RunReport | RunResult:
-        try:
-            return cast("RunReport", unpack(await self._report))
-        except RayActorError as error:
-            self._deployment.is_lost = True
-            return result_of_lost_supervisor(
-                error, self._deployment.name, self._context.snapshot, self._launched_at, time.time()
-            )
+    async def _fetch_report(self) -> RunReport:
+        return cast("RunReport", unpack(await self._report))
 
     async def _fetch_events(self, after: int) -> tuple[Sequence[Event], bool]:
         try:
@@ -133,24 +152,37 @@ class _RayRunHandle(RunHandle):
                 "tuple[Sequence[Event], bool]",
                 await self._deployment.call("events", self._run, after),
             )
-        except RayActorError:
-            return (), True
+        except RayError:
+            return (), True  # the report will not come either, and says why
 
     def _send_cancel(self, reason: str) -> None:
         self._deployment.call("cancel", self._run, reason)
 
-    def _to_result(self, report: RunReport) -> RunResult:
-        return result_of(report, self._deployment.name, self._context.snapshot)
+    def _fault(self, error: Exception) -> RuntimeFault:
+        if not isinstance(error, RayActorError):
+            return super()._fault(error)
+        self._deployment.give_up()
+        return SupervisorLostError(
+            f"The supervisor of pipeline '{self._pipeline}' died during the run "
+            f"({type(error).__name__}).",
+            hint="Which stages had finished is unknown. Run again on a new deployment.",
+        )
+
+
+def _this_node() -> str | None:
+    """The Ray node that this process is on; another one after every start of Ray."""
+    return ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
 
 
 def _ensure_ray() -> None:
-    if ray.is_initialized():
-        return
-    logger.info("No Ray in this process: starting a local one.")
-    try:
-        ray.init(address="local")
-    except Exception as error:
-        raise RayStartError(
-            f"Ray could not be started: {type(error).__name__}: {describe_exception(error)}.",
-            hint="Read Ray's log above, or run on LocalRuntime() meanwhile.",
-        ) from error
+    with _STARTING_RAY:
+        if ray.is_initialized():
+            return
+        logger.info("No Ray in this process: starting a local one.")
+        try:
+            ray.init(address="local")
+        except Exception as error:
+            raise RayStartError(
+                f"Ray could not be started: {type(error).__name__}: {describe_exception(error)}.",
+                hint="Read Ray's log above, or run on LocalRuntime() meanwhile.",
+            ) from error

@@ -33,7 +33,7 @@ class RayRuntime(Runtime):
     async def run_once(self, pipeline: Deployable, context: PipelineContext) -> PipelineResults:
         """Run on a deployment that stays warm for the next run of the same pipeline."""
         plan, code = pipeline.plan, pack_code(pipeline.plan.name, pipeline.specs)
-        async with self._warm.borrow(plan, code, lambda: self._deployment(plan, code)) as app:
+        async with self._warm.borrow(pipeline, code, lambda: self._deployment(plan, code)) as app:
             return await app.run(context)
 
     async def close(self) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from stageflow_actors.actors.failures import failure_of, open_exception
+from stageflow_actors.actors.failures import (
+    UNREADABLE_CODE,
+    Failure,
+    failure_of,
+    open_exception,
+    unreadable,
+)
 from stageflow_actors.actors.messages import RunReport, StageEnd
 from stageflow_actors.actors.sealing import open_output
 from stageflow_actors.engine.facts import Ending
-from stageflow_actors.errors import (
-    StageOutputError,
-    StageTimeoutError,
-    SupervisorLostError,
-    describe_exception,
-)
+from stageflow_actors.errors import RuntimeFault, StageTimeoutError
 from stageflow_actors.model.output import StageOutput
 from stageflow_actors.model.results import (
     PipelineResults,
@@ -23,9 +24,8 @@ from stageflow_actors.model.results import (
 )
 from stageflow_actors.model.snapshot import ContextSnapshot
 
-UNREADABLE = "OUTPUT-UNREADABLE"
 SUPERVISOR = "<supervisor>"
-"""Stands in for a stage's name where the supervisor itself was lost."""
+"""Stands in for a stage's name where not a stage failed but what supervises them."""
 
 
 def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> RunResult:
@@ -45,17 +45,12 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
             skipped[end.stage] = receipt.reason
         elif receipt.output is None:
             cancelled[end.stage] = StageCancellation(end.stage, receipt.reason, started=True)
-        if receipt.output is not None and end.timed_out is None:
-            output = _open(end, failures)
-            if output is not None:
-                outputs[end.stage] = output
-    unreadable = [name for name, failure in failures.items() if failure.code == UNREADABLE]
-    status, deciding, reason = report.status, report.stage, report.reason
-    if status is RunStatus.OK and unreadable:
-        status, deciding = RunStatus.FAILED, unreadable[0]
-        reason = failures[deciding].message
+        output = _open(end, failures)
+        if output is not None:
+            outputs[end.stage] = output
     for stage in report.never_started:
         cancelled[stage] = StageCancellation(stage, report.reason or "", started=False)
+    status, deciding, reason = _verdict(report, failures)
     return RunResult(
         pipeline=pipeline,
         pipeline_run_id=snapshot.pipeline_run_id,
@@ -74,83 +69,68 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
     )
 
 
-def result_of_lost_supervisor(
-    error: BaseException, pipeline: str, snapshot: ContextSnapshot, started_at: float, now: float
+def result_without_report(
+    fault: RuntimeFault, pipeline: str, snapshot: ContextSnapshot, started_at: float, now: float
 ) -> RunResult:
-    """The result of a run whose supervisor died: failed, with a code, and honest about the rest."""
-    lost = SupervisorLostError(
-        f"The supervisor of pipeline '{pipeline}' died during the run ({type(error).__name__}).",
-        hint="Which stages had finished is unknown. Run again on a new deployment.",
-    )
-    lost.__cause__ = error
-    described = failure_of(lost)
-    failure = StageFailure(
-        SUPERVISOR, described.code, described.error_type, described.message, lost,
-        described.traceback, attempt=1,
-    )  # fmt: skip
+    """The result of a run whose report is lost: failed, with a code, and silent about the rest."""
     return RunResult(
         pipeline=pipeline,
         pipeline_run_id=snapshot.pipeline_run_id,
         status=RunStatus.FAILED,
         outputs=PipelineResults(),
-        failures={SUPERVISOR: failure},
+        failures={SUPERVISOR: _stage_failure(SUPERVISOR, failure_of(fault), 1)},
         skipped={},
         cancelled={},
         timings={},
         started_at=started_at,
         ended_at=now,
         stage=SUPERVISOR,
-        reason=lost.message,
+        reason=fault.message,
     )
 
 
-def _failure(end: StageEnd) -> StageFailure | None:
-    if end.timed_out is not None:
-        timeout = StageTimeoutError(
-            end.timed_out,
-            hint=f"Raise timeout= of stage '{end.stage}', or make it faster.",
-        )
-        described, original = failure_of(timeout), timeout
-        return StageFailure(
-            end.stage, described.code, described.error_type, described.message, original,
-            described.traceback, end.attempt,
-        )  # fmt: skip
-    failure = end.receipt.failure
-    if failure is None:
-        return None
+def _stage_failure(stage: str, failure: Failure, attempt: int) -> StageFailure:
     return StageFailure(
-        stage=end.stage,
+        stage=stage,
         code=failure.code,
         error_type=failure.error_type,
         message=failure.message,
         original=open_exception(failure),
         traceback=failure.traceback,
-        attempt=end.attempt,
+        attempt=attempt,
     )
 
 
+def _failure(end: StageEnd) -> StageFailure | None:
+    failure = end.receipt.failure
+    if end.timed_out is not None:
+        hint = f"Raise timeout= of stage '{end.stage}', or make it faster."
+        failure = failure_of(StageTimeoutError(end.timed_out, hint=hint))
+    return None if failure is None else _stage_failure(end.stage, failure, end.attempt)
+
+
 def _open(end: StageEnd, failures: dict[str, StageFailure]) -> StageOutput | None:
-    """The output, or a failure in its place where this process cannot read it."""
-    assert end.receipt.output is not None
+    """The output, if there is one in time; a failure in its place where it cannot be read here."""
+    if end.receipt.output is None or end.timed_out is not None:
+        return None
     try:
         return open_output(end.receipt.output)
     except Exception as error:
-        unreadable = StageOutputError(
-            f"The output of stage '{end.stage}' cannot be read in this process: "
-            f"{type(error).__name__}: {describe_exception(error)}.",
-            hint="Its classes must be importable here too, or return plain data.",
-            code=UNREADABLE,
-        )
-        unreadable.__cause__ = error
-        described = failure_of(unreadable)
-        failures.setdefault(
-            end.stage,
-            StageFailure(
-                end.stage, described.code, described.error_type, described.message, unreadable,
-                described.traceback, end.attempt,
-            ),
-        )  # fmt: skip
+        fault = unreadable(f"The output of stage '{end.stage}'", error)
+        fault.__cause__ = error
+        failures.setdefault(end.stage, _stage_failure(end.stage, failure_of(fault), end.attempt))
         return None
+
+
+def _verdict(
+    report: RunReport, failures: dict[str, StageFailure]
+) -> tuple[RunStatus, str | None, str | None]:
+    """The report's, unless the run went well and its caller cannot read what it made."""
+    if report.status is RunStatus.OK:
+        for failure in failures.values():
+            if failure.code == UNREADABLE_CODE:
+                return RunStatus.FAILED, failure.stage, failure.message
+    return report.status, report.stage, report.reason
 
 
 def _deciding_first(

@@ -8,6 +8,7 @@ are the reader's own, its arrays read-only views of bytes that are never written
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from stageflow_actors.errors import (
     StageOutputError,
     StageReturnTypeError,
     describe_exception,
+    plain_text,
 )
 from stageflow_actors.model.frozen import DEFAULT_MAX_DEPTH, FrozenDict, freeze
 from stageflow_actors.model.output import StageArtifact, StageEvent, StageOutput, StageStatus
@@ -45,9 +47,9 @@ def seal(
     if output.artifacts:
         artifacts, artifacts_are_plain = _freeze_artifacts(output.artifacts, max_depth)
         is_plain = is_plain and artifacts_are_plain
-    sealed = StageOutput(
-        output.status, data, artifacts, (), output.error, duration_ms, output.version
-    )
+    error = None if output.error is None else plain_text(output.error)
+    version = None if output.version is None else plain_text(output.version)
+    sealed = StageOutput(output.status, data, artifacts, (), error, duration_ms, version)
     return sealed if is_plain else _encode_opaque(sealed, stage)
 
 
@@ -90,7 +92,7 @@ def _freeze_artifacts(
 ) -> tuple[tuple[StageArtifact, ...], bool]:
     frozen = [(artifact, *freeze(artifact.payload, max_depth=max_depth)) for artifact in artifacts]
     made = tuple(
-        StageArtifact(artifact.type, payload, artifact.timestamp)
+        StageArtifact(plain_text(artifact.type), payload, artifact.timestamp)
         for artifact, payload, _is_plain in frozen
     )
     return made, all(is_plain for _artifact, _payload, is_plain in frozen)
@@ -142,10 +144,11 @@ def plain_event(event: StageEvent) -> PlainEvent:
     try:
         frozen, is_plain = freeze(dict(event.data))
         if not is_plain:
-            frozen = {str(key): _plain_or_repr(value) for key, value in event.data.items()}
+            frozen = {plain_text(key): _plain_or_repr(value) for key, value in event.data.items()}
+        return plain_text(event.type), event.timestamp.timestamp(), frozen
     except Exception as error:
-        frozen = {"unreadable": f"{type(error).__name__}: {describe_exception(error)}"}
-    return str(event.type), event.timestamp.timestamp(), frozen
+        text = f"{type(error).__name__}: {describe_exception(error)}"
+        return "stage.event.unreadable", time.time(), {"error": text}
 
 
 def _plain_or_repr(value: Any) -> Any:

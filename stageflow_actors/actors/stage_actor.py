@@ -11,14 +11,12 @@ from stageflow_actors.actors.codec import Payload, decode
 from stageflow_actors.actors.control import CONTROL, WorkLoop
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
-from stageflow_actors.actors.sealing import open_output, output_to_payload
-from stageflow_actors.actors.stage_host import StageHost, unreadable_inputs
-from stageflow_actors.model.context import Cancellation, PipelineTimer, StageContext
-from stageflow_actors.model.inputs import StageInputs
+from stageflow_actors.actors.sealing import output_to_payload
+from stageflow_actors.actors.stage_host import Execution, StageHost
+from stageflow_actors.model.context import Cancellation, PipelineTimer
 from stageflow_actors.model.settings import Settings
-from stageflow_actors.model.snapshot import ContextSnapshot
 
-Execution = tuple[str, int]
+ExecutionId = tuple[str, int]
 """A run and an attempt: one execution of this stage."""
 
 _MAX_EARLY_INTERRUPTS = 10_000
@@ -35,9 +33,9 @@ class StageActor:
         self._settings = settings
         self._host: StageHost | None = None
         self._work = WorkLoop()
-        self._live: dict[Execution, Cancellation] = {}
+        self._live: dict[ExecutionId, Cancellation] = {}
         # Ray may deliver an interrupt before the envelope that it is about.
-        self._early_interrupts: OrderedDict[Execution, str] = OrderedDict()
+        self._early_interrupts: OrderedDict[ExecutionId, str] = OrderedDict()
 
     async def prepare(self, code: Payload) -> int | Failure:
         """Load the stage and run its ``setup``; the process id, or why it failed."""
@@ -63,7 +61,15 @@ class StageActor:
             cancellation.request(early)
         self._live[execution] = cancellation
         try:
-            receipt = await _execute(self._host, envelope, cancellation)
+            receipt = await self._host.execute(
+                Execution(
+                    envelope.snapshot,
+                    PipelineTimer(envelope.started_ms),
+                    envelope.attempt,
+                    envelope.inputs,
+                    cancellation,
+                )
+            )
         finally:
             del self._live[execution]
         return pack(_to_wire(receipt))
@@ -87,23 +93,6 @@ class StageActor:
                 self._early_interrupts.popitem(last=False)
             return
         live.request(reason)
-
-
-async def _execute(host: StageHost, envelope: Envelope, cancellation: Cancellation) -> Receipt:
-    try:
-        snapshot: ContextSnapshot = decode(envelope.snapshot)
-        inputs = {name: open_output(output) for name, output in envelope.inputs.items()}
-    except Exception as error:
-        return unreadable_inputs(host.name, error)
-    ctx = StageContext(
-        snapshot,
-        StageInputs(snapshot, inputs, stage_name=host.name),
-        host.name,
-        PipelineTimer(envelope.started_ms),
-        attempt=envelope.attempt,
-        cancellation=cancellation,
-    )
-    return await host.execute(ctx)
 
 
 def _to_wire(receipt: Receipt) -> Receipt:

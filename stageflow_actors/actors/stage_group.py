@@ -13,16 +13,13 @@ from ray.exceptions import RayActorError, RayError
 
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import actor_class
-from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
+from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire, late_error
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.stage_actor import StageActor
-from stageflow_actors.actors.stage_host import late_error
-from stageflow_actors.engine.facts import Ending
-from stageflow_actors.errors import StageLostError
+from stageflow_actors.errors import StageLostError, describe_exception
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
 
-_FAIL = Ending.FAIL.value
 Deliver = Callable[[Receipt], None]
 
 
@@ -68,9 +65,11 @@ class StageGroup:
 
     async def interrupt(self, stage: int, run: str, attempt: int, reason: str) -> None:
         """Pass an interrupt on; a dead process needs none."""
+        member = self._members[stage]
+        await asyncio.shield(member.ready)  # before that it has been sent no work either
         self.calls += 1
         try:
-            await self._members[stage].actor.interrupt.remote(run, attempt, reason)
+            await member.actor.interrupt.remote(run, attempt, reason)
         except RayError:
             return
 
@@ -105,8 +104,8 @@ class StageGroup:
             outcome: int | Failure = await asyncio.wait_for(answer, self._settings.deploy_timeout_s)
         except TimeoutError:
             ray.kill(actor)
-            return failure_to_wire(failure_of(late_error(name, self._settings)))
-        except RayError as error:
+            return failure_to_wire(failure_of(late_error(name, self._settings.deploy_timeout_s)))
+        except Exception as error:
             return failure_to_wire(failure_of(_lost_error(name, error)))
         return outcome
 
@@ -116,7 +115,8 @@ class StageGroup:
         outcome = member.ready.result()
         if isinstance(outcome, Failure):
             self._replace(stage, member)
-            deliver(Receipt(_FAIL, now, now, reason=outcome.message, failure=outcome))
+            # Never from within the call that starts the stage: its run is in the middle of a tick.
+            asyncio.get_running_loop().call_soon(deliver, Receipt.failed(outcome, now, now))
             return
         self.calls += 1
         answer = asyncio.wrap_future(member.actor.execute.remote(pack(envelope)).future())
@@ -127,14 +127,16 @@ class StageGroup:
     ) -> Receipt:
         try:
             receipt: Receipt = unpack(answer.result())
-        except RayError as error:
+        except Exception as error:  # whatever it is, the run waits for a receipt
             if isinstance(error, RayActorError):
                 self._replace(stage, member)
-            return _lost(self._plan.stages[stage].name, error, sent_at)
+            fault = _lost_error(self._plan.stages[stage].name, error)
+            return Receipt.failed(failure_to_wire(failure_of(fault)), sent_at, time.time())
         return receipt
 
     def _replace(self, stage: int, dead: _Member) -> None:
         """Several calls may report the same death; the first one hires."""
+        ray.kill(dead.actor)  # it may only have been out of reach, and must do nothing more
         if self._members[stage] is dead and not self._is_stopped:
             self._members[stage] = self._hire(stage)
 
@@ -144,16 +146,17 @@ def _pid(member: _Member) -> int | None:
     return outcome if isinstance(outcome, int) else None
 
 
-def _lost_error(stage: str, error: RayError) -> StageLostError:
+def _lost_error(stage: str, error: Exception) -> StageLostError:
+    if isinstance(error, RayActorError):
+        return StageLostError(
+            f"The process of stage '{stage}' died or was out of reach: {type(error).__name__}.",
+            hint="Whether the stage had finished is unknown; a new process takes later runs.",
+        )
     return StageLostError(
-        f"The process of stage '{stage}' died or could not be reached: {type(error).__name__}.",
-        hint="Whether the stage had finished is unknown; a new process takes later runs.",
+        f"The call to stage '{stage}' failed: {type(error).__name__}: {describe_exception(error)}",
+        hint="Whether the stage had finished is unknown.",
+        code="STAGE-CALL",
     )
-
-
-def _lost(stage: str, error: RayError, started_at: float) -> Receipt:
-    failure = failure_to_wire(failure_of(_lost_error(stage, error)))
-    return Receipt(_FAIL, started_at, time.time(), reason=failure.message, failure=failure)
 
 
 async def _quietly(call: Any) -> None:

@@ -10,30 +10,39 @@ import contextvars
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
-from stageflow_actors.actors.failures import Failure, failure_of, open_exception
+from stageflow_actors.actors.codec import Payload, decode
+from stageflow_actors.actors.failures import Failure, failure_of, unreadable
 from stageflow_actors.actors.messages import Receipt
-from stageflow_actors.actors.sealing import SealedOutput, plain_event, seal
+from stageflow_actors.actors.sealing import SealedOutput, open_output, plain_event, seal
 from stageflow_actors.engine.facts import Ending
-from stageflow_actors.errors import (
-    DeploymentError,
-    StageCancellationRequested,
-    StageFailedError,
-    StageOutputError,
-    describe_exception,
-)
-from stageflow_actors.model.context import StageContext
+from stageflow_actors.errors import StageCancellationRequested, StageFailedError
+from stageflow_actors.model.context import Cancellation, PipelineTimer, StageContext
+from stageflow_actors.model.inputs import StageInputs
 from stageflow_actors.model.output import StageOutput, StageStatus, to_output
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import StageSpec, body_of, instantiate, is_blocking
 
 logger = logging.getLogger("stageflow_actors")
 
+Outcome = tuple[Any, BaseException | None]
+"""What a body returned, or what it raised."""
+_CANCEL = Ending.CANCEL.value
 _INTERRUPTED = Ending.INTERRUPTED.value
-_FAIL = Ending.FAIL.value
+
+
+class Execution(NamedTuple):
+    """What one execution of a stage is given, sealed."""
+
+    snapshot: ContextSnapshot | Payload
+    timer: PipelineTimer
+    attempt: int
+    inputs: Mapping[str, SealedOutput]
+    cancellation: Cancellation
 
 
 class StageHost:
@@ -71,79 +80,102 @@ class StageHost:
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def execute(self, ctx: StageContext) -> Receipt:
-        """Run the body once; never raises, whatever the body does."""
-        started_at = time.time()
-        if ctx.cancellation.is_requested:
-            return Receipt(_INTERRUPTED, started_at, started_at, reason=_reason(ctx))
-        began = time.perf_counter()
+    async def execute(self, execution: Execution) -> Receipt:
+        """Run the body once. Never raises: whatever the body does ends in a receipt.
+
+        A request to stop cancels the task that runs this where the body is a coroutine. A body in a
+        thread is asked through its context, and waited for.
+        """
+        started_at, began = time.time(), time.perf_counter()
+        emitted: list[Any] = []
         try:
-            output = to_output(await self._run_body(ctx), self.name)
+            ctx = self._open(execution)
+            emitted = ctx.emitted
+            if ctx.is_cancelled:
+                return Receipt(_INTERRUPTED, started_at, started_at, reason=_reason(ctx))
+            returned, error = await self._run_body(ctx)
             spent = time.perf_counter() - began
-            sealed: SealedOutput | None = seal(
-                output, self.name, int(spent * 1000), max_depth=self._settings.max_data_depth
-            )
-        except StageCancellationRequested as request:
-            output = StageOutput.cancel(request.reason)
-            spent = time.perf_counter() - began
-            # One that only answers has nothing to say; one that asks for the cancel has.
-            sealed = None if ctx.is_cancelled else seal(output, self.name, int(spent * 1000))
-        except BaseException as error:  # whatever it is, it must not end this process or hang a run
-            ended_at = started_at + time.perf_counter() - began
-            return self._raised(error, ctx, started_at, ended_at)
-        ended_at = started_at + spent
-        status = output.status
-        failure = (
-            failure_of(StageFailedError(output.reason)) if status is StageStatus.FAIL else None
-        )
-        events = (*ctx.emitted, *output.events) if ctx.emitted or output.events else ()
-        return Receipt(
-            status.value,  # every StageStatus is an Ending too
-            started_at,
-            ended_at,
-            sealed,
-            "" if status is StageStatus.OK else output.reason,
-            failure,
-            tuple(map(plain_event, events)) if events else (),
+            if error is None:
+                return self._returned(to_output(returned, self.name), ctx, started_at, spent)
+        except BaseException as raised:
+            error = raised
+        spent = time.perf_counter() - began
+        return self._raised(error, execution.cancellation, emitted, started_at, spent)
+
+    def _open(self, execution: Execution) -> StageContext:
+        sealed = execution.snapshot
+        try:
+            snapshot: ContextSnapshot = decode(sealed) if isinstance(sealed, Payload) else sealed
+            inputs = {name: open_output(output) for name, output in execution.inputs.items()}
+        except Exception as error:
+            raise unreadable(f"The inputs of stage '{self.name}'", error) from error
+        return StageContext(
+            snapshot,
+            StageInputs(snapshot, inputs, stage_name=self.name),
+            self.name,
+            execution.timer,
+            attempt=execution.attempt,
+            cancellation=execution.cancellation,
         )
 
-    async def _run_body(self, ctx: StageContext) -> Any:
+    async def _run_body(self, ctx: StageContext) -> Outcome:
         if not self._is_blocking:
-            return await _interruptible(self._body(ctx), ctx)
-        returned = await self._in_thread(ctx)
-        if not inspect.isawaitable(returned):
-            return returned
-        ctx.raise_if_cancelled()
-        return await _interruptible(returned, ctx)
+            return await _interruptible(self._body(ctx), ctx), None
+        returned, error = await self._in_thread(ctx)
+        if error is not None or not inspect.isawaitable(returned):
+            return returned, error
+        return await _interruptible(returned, ctx), None
 
-    async def _in_thread(self, ctx: StageContext) -> Any:
+    async def _in_thread(self, ctx: StageContext) -> Outcome:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(
                 self._settings.max_threads_per_stage, thread_name_prefix=f"stage-{self.name}"
             )
         future = self._threads.submit(contextvars.copy_context().run, _capture, self._body, ctx)
         # A body that still waits for a thread can be taken back; a running one is waited for.
-        ctx.cancellation.watch(lambda _reason: _stop(future))
-        returned, error = await asyncio.wrap_future(future)
-        if error is not None:
-            raise error
-        return returned
+        unwatch = ctx.cancellation.watch(lambda _reason: _stop(future))
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            unwatch()
+
+    def _returned(
+        self, output: StageOutput, ctx: StageContext, started_at: float, spent: float
+    ) -> Receipt:
+        is_ok, is_failed = output.status is StageStatus.OK, output.status is StageStatus.FAIL
+        sealed = seal(output, self.name, int(spent * 1000), max_depth=self._settings.max_data_depth)
+        events = (*ctx.emitted, *output.events) if ctx.emitted or output.events else ()
+        return Receipt(
+            output.status.value,  # every StageStatus is an Ending too
+            started_at,
+            started_at + spent,
+            sealed,
+            "" if is_ok else output.reason,
+            failure_of(StageFailedError(output.reason)) if is_failed else None,
+            tuple(map(plain_event, events)) if events else (),
+        )
 
     def _raised(
-        self, error: BaseException, ctx: StageContext, started_at: float, ended_at: float
+        self,
+        error: BaseException,
+        cancellation: Cancellation,
+        emitted: list[Any],
+        started_at: float,
+        spent: float,
     ) -> Receipt:
-        events = tuple(map(plain_event, ctx.emitted))
-        if isinstance(error, asyncio.CancelledError) and ctx.cancellation.is_requested:
-            return Receipt(_INTERRUPTED, started_at, ended_at, reason=_reason(ctx), events=events)
-        failure = failure_of(error)
-        return Receipt(
-            _FAIL,
-            started_at,
-            ended_at,
-            reason=failure.message,
-            failure=failure,
-            events=events,
-        )
+        events = tuple(map(plain_event, emitted))
+        ended_at = started_at + spent
+        if isinstance(error, StageCancellationRequested):
+            # One that asks for the cancel ends like one that returned it; an answer has no output.
+            output = StageOutput.cancel(error.reason)
+            sealed = None if cancellation.is_requested else seal(output, self.name, 0)
+            return Receipt(
+                _CANCEL, started_at, ended_at, sealed, reason=output.reason, events=events
+            )
+        if isinstance(error, asyncio.CancelledError) and cancellation.is_requested:
+            reason = cancellation.reason or ""
+            return Receipt(_INTERRUPTED, started_at, ended_at, reason=reason, events=events)
+        return Receipt.failed(failure_of(error), started_at, ended_at, events)
 
     async def _call_hook(self, name: str) -> None:
         hook = getattr(self._instance, name, None)
@@ -153,12 +185,11 @@ class StageHost:
                 await returned
 
 
-def _capture(
-    body: Callable[[StageContext], Any], ctx: StageContext
-) -> tuple[Any, BaseException | None]:
+def _capture(body: Callable[[StageContext], Any], ctx: StageContext) -> Outcome:
     """What ``body`` returned or raised, as a value.
 
-    asyncio treats SystemExit, KeyboardInterrupt and GeneratorExit of a future in ways of its own.
+    asyncio treats StopIteration, SystemExit, KeyboardInterrupt and GeneratorExit of a future in
+    ways of its own.
     """
     try:
         return body(ctx), None
@@ -183,43 +214,3 @@ def _stop(work: asyncio.Task[Any] | Future[Any] | None) -> None:
 
 def _reason(ctx: StageContext) -> str:
     return ctx.cancellation.reason or ""
-
-
-def unreadable_inputs(stage: str, error: Exception) -> Receipt:
-    """The receipt of a stage whose inputs cannot be read in its process."""
-    now = time.time()
-    failure = failure_of(
-        StageOutputError(
-            f"The inputs of stage '{stage}' cannot be read in its process: "
-            f"{type(error).__name__}: {describe_exception(error)}.",
-            hint="Their classes must be importable there too, or pass plain data.",
-            code="OUTPUT-UNREADABLE",
-        )
-    )
-    return Receipt(_FAIL, now, now, reason=failure.message, failure=failure)
-
-
-def setup_error(pipeline: str, stage: str, failure: Failure) -> DeploymentError:
-    """The error of a deployment whose ``stage`` could not be set up."""
-    original = open_exception(failure)
-    if isinstance(original, DeploymentError):
-        return original
-    error = DeploymentError(
-        f"Stage '{stage}' of pipeline '{pipeline}' could not be set up: "
-        f"{failure.error_type}: {failure.message}",
-        stage=stage,
-        hint="Its constructor or its setup() raised; the cause is attached.",
-        code="DEPLOYMENT-SETUP",
-    )
-    error.__cause__ = original
-    return error
-
-
-def late_error(stage: str, settings: Settings) -> DeploymentError:
-    """The error of a deployment whose ``stage`` took too long to be set up."""
-    return DeploymentError(
-        f"Stage '{stage}' was not ready within {settings.deploy_timeout_s:g} s.",
-        stage=stage,
-        hint="Make its setup faster, or raise Settings.deploy_timeout_s.",
-        code="DEPLOYMENT-TIMEOUT",
-    )

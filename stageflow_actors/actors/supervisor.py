@@ -25,6 +25,7 @@ from stageflow_actors.model.settings import Settings
 
 _MAX_EARLY_CANCELS = 10_000
 _ARRIVAL_S = 1.0
+_CLOSED = "the deployment was closed"
 
 
 class Supervisor:
@@ -52,9 +53,11 @@ class Supervisor:
     async def run(self, packed: bytes) -> bytes:
         """Execute a ``RunRequest`` to its verdict; answer with the ``RunReport``."""
         request: RunRequest = unpack(packed)
-        cancelled = request.cancelled or self._early_cancels.pop(request.run, None)
+        cancelled = self._early_cancels.pop(request.run, None)
         if self._is_closing:
-            cancelled = cancelled or "the deployment was closed"
+            cancelled = _CLOSED
+        if request.cancelled is not None:
+            cancelled = request.cancelled
         bodies = _RemoteBodies(self._group, request)
         run = self._runs[request.run] = Run(self._plan, bodies, self._settings.max_events_per_run)
         run.begin(cancelled)
@@ -125,12 +128,12 @@ class Supervisor:
         self._is_closing = True
         ends = [run.ended for run in self._runs.values()]
         for run in self._runs.values():
-            run.cancel("the deployment was closed")
+            run.cancel(_CLOSED)
         if ends:
             await asyncio.wait(ends, timeout=self._settings.stop_timeout_s)
         await self._group.stop()
         if ends:
-            await asyncio.wait(ends)
+            await asyncio.wait(ends, timeout=self._settings.stop_timeout_s)
 
 
 class _RemoteBodies:

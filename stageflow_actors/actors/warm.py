@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import pickle
 import threading
 import time
@@ -12,12 +13,17 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from stageflow_actors.actors.codec import Payload
+from stageflow_actors.actors.codec import Payload, encode
 from stageflow_actors.actors.deployment import Deployment
+from stageflow_actors.errors import DeploymentError
 from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.stage import StageSpec
+from stageflow_actors.ports import Deployable
+
+logger = logging.getLogger("stageflow_actors")
 
 Key = tuple[str, str]
-"""Digest of the plan, digest of the code."""
+"""Digest of what the pipeline is, digest of its code."""
 
 
 @dataclass(slots=True)
@@ -26,15 +32,17 @@ class _Entry:
 
     deployment: Deployment
     opened: Future[None] = field(default_factory=Future)
+    opening: asyncio.Task[None] | None = None
     borrowers: int = 0
     idle_since: float = 0.0
+    is_retired: bool = False
 
 
 class WarmDeployments:
-    """Keyed by plan and pickled code. Safe to use from any number of threads and event loops.
+    """Keyed by pipeline and pickled code. Safe to use from any number of threads and event loops.
 
-    The same plan with other code is an edit: the former deployment closes as soon as it is idle. Of
-    the others, at most ``max_idle`` stay up; the one idle for longest closes first.
+    The same pipeline with other code is an edit: the former deployment closes as soon as it is
+    idle. Of the others, at most ``max_idle`` stay up; the one idle for longest closes first.
     """
 
     def __init__(self, max_idle: int) -> None:
@@ -45,56 +53,67 @@ class WarmDeployments:
 
     @asynccontextmanager
     async def borrow(
-        self, plan: Plan, code: Sequence[Payload], create: Callable[[], Deployment]
+        self,
+        pipeline: Deployable,
+        code: Sequence[Payload],
+        create: Callable[[], Deployment],
     ) -> AsyncGenerator[Deployment]:
         """An open deployment, created where there is none; it stays up for the next borrower."""
-        key = _key_of(plan, code)
-        entry, is_new = self._take(key, create)
+        key = _key_of(pipeline.plan, pipeline.specs, code)
+        entry = self._take(key, create)
         try:
-            await self._opened(key, entry, is_new)
+            await asyncio.shield(asyncio.wrap_future(entry.opened))
             yield entry.deployment
         finally:
-            for deployment in self._give_back(key, entry):
-                await deployment.close()
+            await _close_all(self._give_back(key, entry))
 
     async def close(self) -> None:
-        """Close every deployment that nobody borrows."""
+        """Close every deployment; one that is borrowed as soon as it is given back."""
         with self._lock:
-            idle = [key for key, entry in self._entries.items() if not entry.borrowers]
-            deployments = [self._entries.pop(key).deployment for key in idle]
-        for deployment in deployments:
-            await deployment.close()
+            entries, self._entries = self._entries, {}
+            idle = [entry.deployment for entry in entries.values() if not entry.borrowers]
+            for entry in entries.values():
+                entry.is_retired = True
+        await _close_all(idle)
 
-    def _take(self, key: Key, create: Callable[[], Deployment]) -> tuple[_Entry, bool]:
+    def _take(self, key: Key, create: Callable[[], Deployment]) -> _Entry:
         with self._lock:
             self._newest_code[key[0]] = key[1]
             entry = self._entries.get(key)
-            is_new = entry is None
-            if entry is None:
+            if entry is None or entry.deployment.is_lost:
+                if entry is not None:
+                    entry.is_retired = True
                 entry = self._entries[key] = _Entry(create())
+                entry.opening = asyncio.ensure_future(self._open(key, entry))
             entry.borrowers += 1
-            return entry, is_new
+            return entry
 
-    async def _opened(self, key: Key, entry: _Entry, is_new: bool) -> None:
-        if not is_new:
-            await asyncio.shield(asyncio.wrap_future(entry.opened))
-            return
+    async def _open(self, key: Key, entry: _Entry) -> None:
+        """In a task of its own: whoever asked for it first may leave, others wait for it, too."""
         try:
             await entry.deployment.open()
         except BaseException as error:
-            self._forget(key, entry)
-            entry.opened.set_exception(error)
-            raise
-        entry.opened.set_result(None)
+            with self._lock:
+                if self._entries.get(key) is entry:
+                    del self._entries[key]
+            entry.opened.set_exception(
+                error if isinstance(error, Exception) else _interrupted(entry.deployment.name)
+            )
+            if not isinstance(error, Exception):
+                raise
+        else:
+            entry.opened.set_result(None)
 
     def _give_back(self, key: Key, entry: _Entry) -> list[Deployment]:
         """Return a borrowed entry; what has to close now comes back."""
         with self._lock:
             entry.borrowers -= 1
             entry.idle_since = time.monotonic()
-            if entry.deployment.is_lost and self._entries.get(key) is entry:
+            if self._entries.get(key) is entry and entry.deployment.is_lost:
                 del self._entries[key]
             closing = [self._entries.pop(surplus).deployment for surplus in self._surplus()]
+            if entry.is_retired and not entry.borrowers:
+                closing.append(entry.deployment)
             kept = {plan for plan, _code in self._entries}
             self._newest_code = {p: c for p, c in self._newest_code.items() if p in kept}
             return closing
@@ -106,16 +125,35 @@ class WarmDeployments:
         current.sort(key=lambda key: self._entries[key].idle_since)
         return [*edited, *current[: max(0, len(current) - self._max_idle)]]
 
-    def _forget(self, key: Key, entry: _Entry) -> None:
-        with self._lock:
-            if self._entries.get(key) is entry:
-                del self._entries[key]
+
+async def _close_all(deployments: Sequence[Deployment]) -> None:
+    """Close all, whatever one of them raises, and even if the caller does not wait to the end."""
+    closes = asyncio.gather(*(each.close() for each in deployments), return_exceptions=True)
+    for deployment, error in zip(deployments, await asyncio.shield(closes), strict=True):
+        if isinstance(error, BaseException):
+            logger.warning("Closing '%s' raised %s.", deployment.name, error, exc_info=error)
 
 
-def _key_of(plan: Plan, code: Sequence[Payload]) -> Key:
-    by_value = hashlib.sha256()
-    for payload in code:
-        by_value.update(payload.head)
-        for buffer in payload.buffers:
-            by_value.update(buffer)
-    return hashlib.sha256(pickle.dumps(plan)).hexdigest(), by_value.hexdigest()
+def _interrupted(pipeline: str) -> DeploymentError:
+    return DeploymentError(
+        f"The deployment of pipeline '{pipeline}' was interrupted while it opened.",
+        hint="Run again.",
+        code="DEPLOYMENT-INTERRUPTED",
+    )
+
+
+def _key_of(plan: Plan, specs: Sequence[StageSpec], code: Sequence[Payload]) -> Key:
+    """Which pipeline it is, and in which version.
+
+    Two pipelines of the same shape are the same one if the same classes and functions, by name, run
+    with the same configuration.
+    """
+    runners = [(_name_of(spec.runner), encode(spec.config)) for spec in specs]
+    identity = hashlib.sha256(pickle.dumps((plan, runners)))
+    version = hashlib.sha256(pickle.dumps(list(code)))
+    return identity.hexdigest(), version.hexdigest()
+
+
+def _name_of(runner: object) -> str:
+    named = runner if hasattr(runner, "__qualname__") else type(runner)
+    return f"{named.__module__}.{named.__qualname__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -49,8 +50,7 @@ class InMemoryEventSink:
     """Keeps the newest ``max_events`` events, for tests and notebooks."""
 
     def __init__(self, max_events: int = 100_000) -> None:
-        self._max_events = max_events
-        self._events: list[RecordedEvent] = []
+        self._events: deque[RecordedEvent] = deque(maxlen=max_events)
         self._lock = threading.Lock()
 
     @property
@@ -69,5 +69,3 @@ class InMemoryEventSink:
     def try_emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
         with self._lock:
             self._events.append(RecordedEvent(type, dict(data or {})))
-            if len(self._events) > self._max_events:
-                del self._events[: -self._max_events]

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from stageflow_actors.model.context import EXTERNAL
 from stageflow_actors.model.plan import Plan
-from stageflow_actors.model.results import RunStatus
+from stageflow_actors.model.results import EXTERNAL, RunStatus
 
 
 class CauseKind(IntEnum):

@@ -17,9 +17,6 @@ from stageflow_actors.model.inputs import StageInputs
 from stageflow_actors.model.output import StageEvent
 from stageflow_actors.model.snapshot import ContextSnapshot
 
-EXTERNAL = "<external>"
-"""Stands in for a stage's name where a run was cancelled from outside."""
-
 
 class PipelineTimer:
     """When a run began; one and the same start for all its stages."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from stageflow_actors.errors import StageReturnTypeError
+from stageflow_actors.errors import StageReturnTypeError, plain_text
 from stageflow_actors.model.identity import utc_now
 
 
@@ -112,10 +112,10 @@ class StageOutput:
     def reason(self) -> str:
         """Why the stage skipped, cancelled or failed; empty for ok."""
         if self.status is StageStatus.SKIP:
-            return str(self.data.get("reason", ""))
+            return plain_text(self.data.get("reason", ""))
         if self.status is StageStatus.CANCEL:
-            return str(self.data.get("cancel_reason", ""))
-        return self.error or ""
+            return plain_text(self.data.get("cancel_reason", ""))
+        return plain_text(self.error or "")
 
 
 StageReturn = StageOutput | dict[str, Any] | None
@@ -128,7 +128,7 @@ def to_output(returned: object, stage: str) -> StageOutput:
     Raises:
         StageReturnTypeError: it is something else than a ``StageReturn``.
     """
-    if type(returned) is StageOutput:
+    if isinstance(returned, StageOutput) and type(returned.status) is StageStatus:
         return returned
     if returned is None:
         return StageOutput(StageStatus.OK)

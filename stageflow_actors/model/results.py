@@ -11,6 +11,9 @@ from uuid import UUID
 from stageflow_actors.errors import PipelineCancelled, StageExecutionError
 from stageflow_actors.model.output import StageArtifact, StageOutput, StageStatus
 
+EXTERNAL = "<external>"
+"""Stands in for a stage's name where a run was cancelled from outside."""
+
 
 class RunStatus(StrEnum):
     """How a run ended."""

@@ -1,4 +1,4 @@
-"""``Settings``: every bound and interval of the runtime, in one place."""
+"""``Settings``: the bounds and intervals of a runtime that its users may change."""
 
 from __future__ import annotations
 

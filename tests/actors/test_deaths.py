@@ -74,17 +74,28 @@ async def test_killed_stage_is_replaced_for_the_next_run(tmp_path):
     assert Journal(tmp_path).lines == [f"setup {before}", f"setup {after}"]
 
 
+class WaitAndTell(WaitForever):
+    async def setup(self):
+        Journal(self.folder).write(f"setup {os.getpid()}")
+
+
 async def test_one_death_under_several_runs_hires_one_replacement(tmp_path):
-    pipeline = Pipeline().with_stage("only", WaitForever, config={"folder": tmp_path})
+    pipeline = Pipeline().with_stage("only", WaitAndTell, config={"folder": tmp_path})
     async with RayRuntime().deploy(pipeline) as app:
         victim = (await app.describe())["stages"][0]["pid"]
         handles = [await app.start() for _ in range(4)]
         await Gate(tmp_path, "only-runs").opened()
         os.kill(victim, signal.SIGKILL)
         results = await asyncio.gather(*(handle.result() for handle in handles))
-        described = await app.describe()
+        last = await app.start()  # is executed by the replacement, however many were hired
+        while len(Journal(tmp_path).lines) < 2:
+            await asyncio.sleep(0.01)
+        await last.cancel()
+        await last.result()
     assert [result.failures["only"].code for result in results] == ["STAGE-LOST"] * 4
-    assert described["stages"][0]["pid"] != victim
+    setups = [line for line in Journal(tmp_path).lines if line.startswith("setup")]
+    assert setups[0] == f"setup {victim}"
+    assert len(setups) == 2
 
 
 async def test_lost_supervisor_fails_its_runs_with_a_code_and_takes_its_stages_along(tmp_path):

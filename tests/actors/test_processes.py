@@ -116,18 +116,18 @@ async def test_stage_that_cannot_be_pickled_is_named():
     assert (raised.value.stage, raised.value.code) == ("locked", "DEPLOYMENT-UNPICKLABLE")
 
 
-async def test_blocked_thread_leaves_its_actor_answering(tmp_path):
+async def test_blocked_thread_leaves_its_actor_free_for_other_runs(tmp_path):
     def blocking(ctx):
-        Gate(tmp_path, "runs").open()
+        Gate(tmp_path, f"{ctx.snapshot.input_text}-runs").open()
         Gate(tmp_path, "go").wait()
         return {"text": ctx.snapshot.input_text}
 
     async with RayRuntime().deploy(Pipeline().with_stage("b", blocking, StageKind.WORK)) as app:
-        first = await app.start(input_text="first")
-        await Gate(tmp_path, "runs").opened()
-        second = await app.start(input_text="second")  # the same actor takes it meanwhile
+        runs = [await app.start(input_text=text) for text in ("first", "second")]
+        await Gate(tmp_path, "first-runs").opened()
+        await Gate(tmp_path, "second-runs").opened()  # while the first one still blocks
         Gate(tmp_path, "go").open()
-        texts = [(await run.result()).outputs["b"].data["text"] for run in (first, second)]
+        texts = [(await run.result()).outputs["b"].data["text"] for run in runs]
     assert texts == ["first", "second"]
 
 

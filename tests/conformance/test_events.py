@@ -201,6 +201,23 @@ async def test_raising_sink_fails_no_run_and_is_counted_and_warned_about_once(ru
     assert "RaisingSink" in warning.getMessage()
 
 
+class UndecidedSink(InMemoryEventSink):
+    def accepts(self, type):
+        if type == "pipeline.started":
+            raise OSError("cannot say")
+        return True
+
+
+async def test_sink_that_cannot_say_what_it_accepts_fails_no_run(runtime):
+    sink = UndecidedSink()
+    same = type(runtime)(event_sink=sink)
+    async with same.deploy(chain()) as app:
+        assert (await (await app.start()).result()).ok
+    await same.flush_events()
+    assert len(sink.events) == 6
+    assert same.event_statistics().failed == 1
+
+
 async def test_odd_data_in_an_event_does_not_fail_the_stage(runtime):
     async def tell(ctx):
         ctx.try_emit_event("odd", {"lock": threading.Lock(), "n": 1})

@@ -47,7 +47,7 @@ async def test_siblings_of_a_failed_stage_have_cleaned_up_before_the_verdict(run
 async def test_siblings_of_a_timed_out_stage_have_cleaned_up_before_the_verdict(run, tmp_path):
     pipeline = (
         Pipeline()
-        .with_stage("late", WaitForever, config={"folder": tmp_path}, timeout=0.2)
+        .with_stage("late", WaitForever, config={"folder": tmp_path}, timeout=1)
         .with_stage("waiter", WaitForever, config={"folder": tmp_path})
     )
     result = await run(pipeline)
@@ -55,13 +55,14 @@ async def test_siblings_of_a_timed_out_stage_have_cleaned_up_before_the_verdict(
     assert (result.status, result.stage) == (RunStatus.TIMED_OUT, "late")
     failure = result.failures["late"]
     assert isinstance(failure.original, StageTimeoutError)
-    assert (failure.code, failure.message) == ("STAGE-TIMEOUT", "Stage timed out after 200ms")
+    assert (failure.code, failure.message) == ("STAGE-TIMEOUT", "Stage timed out after 1000ms")
     assert list(result.cancelled) == ["waiter"]
 
 
 async def test_output_of_a_stage_that_finishes_after_its_timeout_is_not_used(run, tmp_path):
-    pipeline = Pipeline().with_stage("late", FinishOnStop, config={"folder": tmp_path}, timeout=0.2)
+    pipeline = Pipeline().with_stage("late", FinishOnStop, config={"folder": tmp_path}, timeout=1)
     result = await run(pipeline)
+    assert Gate(tmp_path, "late-runs").is_open
     assert result.status is RunStatus.TIMED_OUT
     assert not result.outputs
 

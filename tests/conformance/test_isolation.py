@@ -61,36 +61,27 @@ async def test_stage_that_writes_into_its_input_fails(run):
     assert result.outputs["make"].data == {"list": [1]}
 
 
-async def test_data_changed_by_its_maker_afterwards_stays_as_returned(run):
-    class Make:
-        kind = StageKind.WORK
+class Keep:
+    """Keeps what it returns, and changes it on every later execution."""
 
-        def __init__(self):
-            self.kept = {"n": 1}
+    kind = StageKind.WORK
 
-        async def execute(self, ctx):
-            self.kept["n"] = 1
-            return StageOutput.ok(kept=self.kept, box=Box([1]))
+    def __init__(self):
+        self.plain, self.box = {"n": [0]}, Box([0])
 
-    async def use(ctx):
-        return {"n": ctx.inputs.get("kept")["n"]}
+    async def execute(self, ctx):
+        self.plain["n"].append(1)
+        self.box.items.append(1)
+        return StageOutput.ok(plain=self.plain, box=self.box)
 
-    class Change:
-        kind = StageKind.WORK
 
-        async def execute(self, ctx):
-            ctx.inputs.get("box").items.append(99)
-            return {"mine": ctx.inputs.get("box").items}
-
-    pipeline = (
-        Pipeline()
-        .with_stage("make", Make)
-        .with_stage("change", Change, dependencies="make")
-        .with_stage("use", use, StageKind.WORK, dependencies=("make", "change"))
-    )
-    outputs = (await run(pipeline)).outputs
-    assert outputs["use"].data == {"n": 1}
-    assert outputs["make"].data["box"].items == [1]
+async def test_data_changed_by_its_maker_afterwards_stays_as_returned(runtime):
+    async with runtime.deploy(Pipeline().with_stage("keep", Keep)) as app:
+        first, second = await app.run(), await app.run()
+    assert first["keep"].data["plain"] == {"n": [0, 1]}
+    assert first["keep"].data["box"].items == [0, 1]
+    assert second["keep"].data["plain"] == {"n": [0, 1, 1]}
+    assert second["keep"].data["box"].items == [0, 1, 1]
 
 
 async def test_objects_arrive_as_a_copy_for_each_reader(run):

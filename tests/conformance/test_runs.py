@@ -21,7 +21,7 @@ from stageflow_actors import (
     run_stage,
     stage,
 )
-from tests.conformance.crossing import Gate
+from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import After
 
 
@@ -194,3 +194,96 @@ async def test_two_runs_may_share_one_context(runtime):
     async with runtime.deploy(greeting()) as app:
         first, second = await asyncio.gather(app.run(ctx), app.run(ctx))
     assert first["shout"].data == second["shout"].data
+
+
+async def test_cancelling_one_of_two_runs_on_one_context_leaves_the_other(runtime, tmp_path):
+    config = {"folder": tmp_path, "gate": "go", "then": "ok"}
+    ctx = PipelineContext.create()
+    async with runtime.deploy(Pipeline().with_stage("wait", After, config=config)) as app:
+        one, other = await app.start(ctx), await app.start(ctx)
+        await one.cancel("only this one")
+        assert (await one.result()).status is RunStatus.CANCELLED
+        Gate(tmp_path, "go").open()
+        assert (await other.result()).status is RunStatus.OK
+    assert not ctx.is_cancelled
+
+
+async def test_cancelling_a_context_cancels_every_run_on_it(runtime, tmp_path):
+    config = {"folder": tmp_path, "gate": "never", "then": "ok"}
+    ctx = PipelineContext.create()
+    async with runtime.deploy(Pipeline().with_stage("wait", After, config=config)) as app:
+        runs = [await app.start(ctx) for _ in range(2)]
+        ctx.mark_cancelled()
+        results = [await run.result() for run in runs]
+        late = await (await app.start(ctx)).result()
+    assert [result.status for result in (*results, late)] == ["cancelled"] * 3
+    assert not late.cancelled["wait"].started
+
+
+async def test_map_yields_an_ended_run_while_its_source_keeps_the_next_input_back(runtime):
+    seen = asyncio.Event()
+
+    async def source():
+        yield "first"
+        await seen.wait()  # ends only because the first result was handed out
+        yield "second"
+
+    texts = []
+    async with runtime.deploy(greeting()) as app:
+        async for _index, result in app.map(source(), concurrency=4):
+            texts.append(result.outputs["shout"].data["shouted"])
+            seen.set()
+    assert texts == ["HELLO, FIRST!", "HELLO, SECOND!"]
+
+
+class CountTogether(After):
+    """Notes how many of its kind run at once, until told to go on."""
+
+    async def execute(self, ctx):
+        name = ctx.snapshot.input_text
+        (self.folder / f"{name}.in").touch()
+        if name in ("0", "1"):  # the first two wait for each other: so many may run together
+            while len(list(self.folder.glob("*.in"))) < 2:
+                await asyncio.sleep(0)
+        together = len(list(self.folder.glob("*.in"))) - len(list(self.folder.glob("*.out")))
+        (self.folder / f"{name}.out").touch()
+        return {"together": together}
+
+
+async def test_map_runs_no_more_at_once_than_it_may(runtime, tmp_path):
+    config = {"folder": tmp_path, "gate": "", "then": ""}
+    pipeline = Pipeline().with_stage("count", CountTogether, config=config)
+    async with runtime.deploy(pipeline) as app:
+        inputs = [str(number) for number in range(12)]
+        results = [result async for _index, result in app.map(inputs, concurrency=2)]
+    together = [result.outputs["count"].data["together"] for result in results]
+    assert len(together) == 12
+    assert max(together) == 2
+
+
+async def test_input_that_cannot_start_a_run_ends_the_map_after_the_runs_before_it(runtime):
+    yielded = []
+    async with runtime.deploy(greeting()) as app:
+        with pytest.raises(TypeError, match="colour"):
+            async for index, result in app.map(["a", {"colour": 1}, "c"], concurrency=3):
+                yielded.append((index, result.status))
+    assert yielded == [(0, "ok")]
+
+
+async def test_opening_twice_opens_once_and_every_close_waits_for_the_one(runtime, tmp_path):
+    class Note:
+        kind = StageKind.WORK
+
+        async def setup(self):
+            Journal(tmp_path).write("setup")
+
+        async def execute(self, ctx):
+            return None
+
+        async def teardown(self):
+            Journal(tmp_path).write("teardown")
+
+    async with await runtime.deploy(Pipeline().with_stage("note", Note)).open() as app:
+        await asyncio.gather(app.close(), app.close())
+        assert Journal(tmp_path).lines == ["setup", "teardown"]
+    assert Journal(tmp_path).lines == ["setup", "teardown"]

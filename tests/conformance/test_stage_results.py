@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import os
 import threading
@@ -13,6 +14,7 @@ from stageflow_actors import (
     RunStatus,
     StageArtifact,
     StageEvent,
+    StageflowError,
     StageKind,
     StageOutput,
     StageStatus,
@@ -213,3 +215,61 @@ async def test_setup_and_teardown_run_once_around_all_executions_of_one_instance
     pid = outputs[0]["pid"]
     assert [data["executions"] for data in outputs] == [1, 2, 3]
     assert Journal(tmp_path).lines == [f"setup {pid}", f"teardown {pid}"]
+
+
+class StopsItself:
+    """A stage that fails where the runtime reads what it made, not where it runs."""
+
+    kind = StageKind.WORK
+
+    def __init__(self, how):
+        self.how = how
+
+    async def execute(self, ctx):
+        if self.how == "status as text":
+            return StageOutput("ok", {"n": 1})
+        if self.how == "event of no class":
+            return StageOutput.ok(n=1).with_events({"type": "x"})
+        if self.how == "event without a time":
+            return StageOutput.ok(n=1).with_events(StageEvent("x", {}, 12.5))
+        if self.how == "error without its parts":
+            raise HalfMade("half made")
+        return StageOutput.fail(Tea.GREEN)
+
+
+class HalfMade(StageflowError):
+    def __init__(self, text):
+        Exception.__init__(self, text)
+
+
+class Tea(enum.StrEnum):
+    GREEN = "green tea"
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        ("status as text", "failed"),
+        ("event of no class", "ok"),
+        ("event without a time", "ok"),
+        ("error without its parts", "failed"),
+        ("error of a class of its own", "failed"),
+    ],
+)
+async def test_stage_that_makes_something_odd_gets_a_verdict_all_the_same(run, how, status):
+    result = await run(one(StopsItself, config={"how": how}))
+    assert result.status == status
+    if how == "error without its parts":
+        assert isinstance(result.failures["only"].original, HalfMade)
+        assert result.failures["only"].message == "half made"
+    if how == "error of a class of its own":
+        assert type(result.failures["only"].message) is str
+        assert result.failures["only"].message == "green tea"
+
+
+async def test_plain_def_that_raises_stop_iteration_fails_with_it(run):
+    def exhausted(ctx):
+        return next(iter([]))
+
+    failure = (await run(one(exhausted))).failures["only"]
+    assert type(failure.original) is StopIteration

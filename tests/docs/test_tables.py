@@ -35,14 +35,15 @@ def walks():
 
 
 def codes_in(source):
-    """What is given as ``code=``, ``default_code =``, or stands as the default of ``code``."""
+    """What is given as ``code=``, ``default_code =``, ``..._CODE =``, or defaults ``code``."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.keyword) and node.arg == "code":
             found.append(node.value)
         elif isinstance(node, ast.AnnAssign | ast.Assign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(t, ast.Name) and t.id == "default_code" for t in targets):
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            if any(name == "default_code" or name.endswith("_CODE") for name in names):
                 found.append(node.value)
         elif isinstance(node, ast.arguments):
             defaults = [None] * (len(node.args) - len(node.defaults)) + node.defaults
