@@ -88,6 +88,8 @@ class Deployment(ABC):
             InvalidRunInputError: a context and parts were given.
         """
         self._check_open()
+        if ctx is None:
+            parts.setdefault("topology", self.name)
         context = to_pipeline_context(ctx, parts)
         if context.snapshot.topology is None:
             named = context.snapshot.model_copy(update={"topology": self.name})
