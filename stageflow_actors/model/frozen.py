@@ -186,7 +186,7 @@ def _too_deep(value: Any, max_depth: int) -> StageOutputError:
         )
     return StageOutputError(
         f"The data is nested deeper than {max_depth} levels.",
-        hint="Flatten it, or raise Settings.max_data_depth.",
+        hint=f"Flatten it. Settings.max_data_depth is {DEFAULT_MAX_DEPTH} at most.",
         code="OUTPUT-DEPTH",
     )
 
