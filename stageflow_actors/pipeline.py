@@ -12,6 +12,7 @@ from stageflow_actors.errors import (
     InvalidRunInputError,
     PipelineValidationError,
     StageDefinitionError,
+    plain_text,
 )
 from stageflow_actors.model.context import PipelineContext, StageContext, to_pipeline_context
 from stageflow_actors.model.output import StageOutput
@@ -105,7 +106,7 @@ class Pipeline(_Runnable):
             raise StageDefinitionError(
                 f"A pipeline needs a name, got {name!r}.", hint="Give it a non-empty string."
             )
-        self.name = name
+        self.name = plain_text(name)
         self._lineage = _Lineage()
         self._length = 0
 

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import ray
 
+from stageflow_actors.errors import describe_exception
+
 CONTROL = "control"
 """Short calls: cancel, interrupt, describe, stop."""
 EVENTS = "events"
@@ -36,6 +38,14 @@ def actor_class(cls: type, max_pending_calls: int) -> Any:
         "concurrency_groups": {CONTROL: _MAX_CONTROL_CALLS, EVENTS: max_pending_calls},
     }
     return ray.remote(**options)(cls)
+
+
+def ray_error_text(error: BaseException) -> str:
+    """Type and text of what went wrong, without Ray's coloured copy of a remote traceback."""
+    cause = getattr(error, "cause", None)
+    told = cause if isinstance(cause, BaseException) else error
+    first_line = describe_exception(told).strip().partition("\n")[0]
+    return f"{type(told).__name__}: {first_line}"
 
 
 class WorkLoop:

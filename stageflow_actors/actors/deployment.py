@@ -52,7 +52,11 @@ class Deployment(ABC):
             DeploymentError: a stage could not be started; the others are stopped again.
         """
         if not self._is_open:
-            await self._open()
+            try:
+                await self._open()
+            except BaseException:
+                await asyncio.shield(self._close())  # whoever was set up is torn down
+                raise
             self._is_open = True
         return self
 

@@ -137,8 +137,7 @@ def _revive(head: Any, args: Any, state: Any) -> BaseException:
 
 
 def _reads_back(copy: BaseException, error: BaseException) -> bool:
-    if type(copy) is not type(error) or len(copy.args) != len(error.args):
+    """Same type, and parts of the same types. Not the same text: that may hold an address."""
+    if type(copy) is not type(error) or [*map(type, copy.args)] != [*map(type, error.args)]:
         return False
-    if getattr(copy, "__dict__", {}).keys() != getattr(error, "__dict__", {}).keys():
-        return False
-    return describe_exception(copy) == describe_exception(error)
+    return getattr(copy, "__dict__", {}).keys() == getattr(error, "__dict__", {}).keys()

@@ -74,20 +74,22 @@ class LocalDeployment(Deployment):
         }
 
     async def _open(self) -> None:
+        self._hosts = []
         prepared = await asyncio.gather(*(self._prepare(spec) for spec in self._specs))
-        hosts = [host for host in prepared if isinstance(host, StageHost)]
         for spec, outcome in zip(self._specs, prepared, strict=True):
             if isinstance(outcome, Failure):
-                await self._teardown(hosts)
                 raise setup_error(self.name, spec.name, outcome)
-        self._hosts = hosts
+        self._hosts = [host for host in prepared if isinstance(host, StageHost)]
 
     async def _prepare(self, spec: StageSpec) -> StageHost | Failure:
         try:
             async with asyncio.timeout(self._settings.deploy_timeout_s):
-                return await StageHost.prepare(spec, self._settings)
+                outcome = await StageHost.prepare(spec, self._settings)
         except TimeoutError:
             return failure_of(late_error(spec.name, self._settings.deploy_timeout_s))
+        if isinstance(outcome, StageHost):
+            self._hosts.append(outcome)  # known at once, in case the opening is given up
+        return outcome
 
     async def _close(self) -> None:
         for handle in tuple(self._live):

@@ -11,7 +11,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import actor_class
@@ -62,7 +62,14 @@ class RayDeployment(Deployment):
         return getattr(self._supervisor, method).remote(*args)
 
     async def _describe(self) -> dict[str, Any]:
-        described: dict[str, Any] = await self.call("describe")
+        try:
+            described: dict[str, Any] = await self.call("describe")
+        except RayActorError as error:
+            self.give_up()
+            raise SupervisorLostError(
+                f"The supervisor of pipeline '{self.name}' died ({type(error).__name__}).",
+                hint="Close this deployment and open a new one.",
+            ) from error
         return {
             "runtime": "ray",
             **described,
@@ -85,7 +92,6 @@ class RayDeployment(Deployment):
                 f"{describe_exception(error)}"
             ) from error
         if failures:
-            await self._close()
             stage, failure = next(iter(failures.items()))
             raise setup_error(self.name, stage, failure)
 
@@ -100,8 +106,8 @@ class RayDeployment(Deployment):
         ray.kill(self._supervisor)
 
     async def _close(self) -> None:
-        if self._node != _this_node():
-            return  # it went with its Ray
+        if self._supervisor is None or self._node != _this_node():
+            return  # there is none, or it went with its Ray
         limit_s = 3 * self._settings.stop_timeout_s + _CLOSE_MARGIN_S
         answer = asyncio.wrap_future(self.call("close").future())
         try:
@@ -160,7 +166,7 @@ class _RayRunHandle(RunHandle):
 
     def _fault(self, error: Exception) -> RuntimeFault:
         if not isinstance(error, RayActorError):
-            return super()._fault(error)
+            return super()._fault(error.cause if isinstance(error, RayTaskError) else error)
         self._deployment.give_up()
         return SupervisorLostError(
             f"The supervisor of pipeline '{self._pipeline}' died during the run "

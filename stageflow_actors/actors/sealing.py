@@ -91,11 +91,12 @@ def _freeze_artifacts(
     artifacts: Sequence[StageArtifact], max_depth: int
 ) -> tuple[tuple[StageArtifact, ...], bool]:
     frozen = [(artifact, *freeze(artifact.payload, max_depth=max_depth)) for artifact in artifacts]
+    times_are_plain = freeze([artifact.timestamp for artifact in artifacts])[1]
     made = tuple(
         StageArtifact(plain_text(artifact.type), payload, artifact.timestamp)
         for artifact, payload, _is_plain in frozen
     )
-    return made, all(is_plain for _artifact, _payload, is_plain in frozen)
+    return made, times_are_plain and all(is_plain for _artifact, _payload, is_plain in frozen)
 
 
 def _encode_opaque(output: StageOutput, stage: str) -> Payload:
@@ -117,13 +118,13 @@ def seal_snapshot(snapshot: ContextSnapshot) -> ContextSnapshot | Payload:
     Raises:
         InvalidRunInputError: its metadata cannot be pickled.
     """
-    if freeze(snapshot.metadata)[1]:
+    if type(snapshot) is ContextSnapshot and freeze(snapshot.metadata)[1]:
         return snapshot
     try:
         return encode(snapshot)
     except Exception as error:
         raise InvalidRunInputError(
-            "The metadata of the run cannot be pickled: "
+            "The metadata of the run, or its snapshot, cannot be pickled: "
             f"{type(error).__name__}: {describe_exception(error)}.",
             hint="Pass data, not locks, sockets, files or generators.",
         ) from error

@@ -12,11 +12,12 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from stageflow_actors.actors.codec import Payload
-from stageflow_actors.actors.control import actor_class
+from stageflow_actors.actors.control import actor_class, ray_error_text
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire, late_error
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.stage_actor import StageActor
-from stageflow_actors.errors import StageLostError, describe_exception
+from stageflow_actors.engine.facts import Ending
+from stageflow_actors.errors import StageLostError
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
 
@@ -40,6 +41,7 @@ class StageGroup:
         self._settings = settings
         self._members: list[_Member] = []
         self._actor_class = actor_class(StageActor, settings.max_pending_calls)
+        self._unsent: dict[tuple[int, str, int], Deliver] = {}
         self._is_stopped = False
         self.calls = 0
 
@@ -58,15 +60,28 @@ class StageGroup:
         member = self._members[stage]
         if member.ready.done():
             self._send(stage, member, envelope, deliver)
-        else:  # its process is being replaced
-            member.ready.add_done_callback(
-                lambda _ready: self._send(stage, member, envelope, deliver)
-            )
+            return
+        waiting = (
+            stage,
+            envelope.run,
+            envelope.attempt,
+        )  # for its process, which is being replaced
+        self._unsent[waiting] = deliver
+
+        def send_unless_revoked(_ready: object) -> None:
+            if self._unsent.pop(waiting, None) is not None:
+                self._send(stage, member, envelope, deliver)
+
+        member.ready.add_done_callback(send_unless_revoked)
 
     async def interrupt(self, stage: int, run: str, attempt: int, reason: str) -> None:
         """Pass an interrupt on; a dead process needs none."""
+        revoked = self._unsent.pop((stage, run, attempt), None)
+        if revoked is not None:
+            now = time.time()
+            revoked(Receipt(Ending.INTERRUPTED.value, now, now, reason=reason))
+            return
         member = self._members[stage]
-        await asyncio.shield(member.ready)  # before that it has been sent no work either
         self.calls += 1
         try:
             await member.actor.interrupt.remote(run, attempt, reason)
@@ -153,7 +168,7 @@ def _lost_error(stage: str, error: Exception) -> StageLostError:
             hint="Whether the stage had finished is unknown; a new process takes later runs.",
         )
     return StageLostError(
-        f"The call to stage '{stage}' failed: {type(error).__name__}: {describe_exception(error)}",
+        f"The call to stage '{stage}' failed: {ray_error_text(error)}",
         hint="Whether the stage had finished is unknown.",
         code="STAGE-CALL",
     )

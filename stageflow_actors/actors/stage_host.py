@@ -6,6 +6,7 @@ Used by the local runtime in its own process and by the stage actor in its.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import logging
@@ -64,9 +65,9 @@ class StageHost:
         try:
             host = cls(spec, settings)
             await host._call_hook("setup")
-        except asyncio.CancelledError:
-            raise
         except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                raise
             return failure_of(error)
         return host
 
@@ -74,7 +75,9 @@ class StageHost:
         """Run the stage's ``teardown``, if it has one; what it raises is logged."""
         try:
             await self._call_hook("teardown")
-        except Exception:
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
             logger.exception("teardown of stage '%s' raised.", self.name)
         finally:
             if self._threads is not None:
@@ -205,6 +208,22 @@ async def _interruptible(body: Awaitable[Any], ctx: StageContext) -> Any:
         return await body
     finally:
         unwatch()
+        if _is_being_cancelled() and not ctx.is_cancelled:
+            await _forget_own_cancel()
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and bool(task.cancelling())
+
+
+async def _forget_own_cancel() -> None:
+    """A body that cancelled the task it runs in must not take its receipt along."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    task = asyncio.current_task()
+    while task is not None and task.uncancel():
+        pass
 
 
 def _stop(work: asyncio.Task[Any] | Future[Any] | None) -> None:

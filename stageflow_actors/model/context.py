@@ -11,7 +11,11 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from stageflow_actors.errors import InvalidRunInputError, StageCancellationRequested
+from stageflow_actors.errors import (
+    InvalidRunInputError,
+    StageCancellationRequested,
+    plain_text,
+)
 from stageflow_actors.model.identity import RunIdentity
 from stageflow_actors.model.inputs import StageInputs
 from stageflow_actors.model.output import StageEvent
@@ -61,8 +65,9 @@ class Cancellation:
         """Why, or ``None`` while nobody asked."""
         return self._reason
 
-    def request(self, reason: str) -> bool:
+    def request(self, reason: str | None) -> bool:
         """Ask to stop; ``False`` where somebody had asked before."""
+        reason = "" if reason is None else plain_text(reason)
         with self._lock:
             if self._reason is not None:
                 return False

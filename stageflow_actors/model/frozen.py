@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath
 from types import NoneType
 from typing import Any, NoReturn
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from stageflow_actors.errors import FrozenDataError, StageOutputError
 
@@ -24,10 +25,15 @@ DEFAULT_MAX_DEPTH = 100
 _ATOMS = frozenset(
     {
         str, int, float, bool, NoneType, bytes, complex, UUID, Decimal, Fraction,
-        datetime, date, time, timedelta, PosixPath, PurePosixPath, PureWindowsPath, range,
+        date, timedelta, PosixPath, PurePosixPath, PureWindowsPath, range,
     }
 )  # fmt: skip
 """Exact types without mutable state; their subclasses may have some and are treated as opaque."""
+
+
+_CLOCKS = frozenset({datetime, time})
+_ZONES = frozenset({NoneType, timezone, ZoneInfo})
+"""A time is plain if its zone is; a zone may be of any class."""
 
 
 def _refuse(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
@@ -122,7 +128,8 @@ class _Pass:
             return value
         freezer = _CONTAINERS.get(kind)
         if freezer is None:
-            self.is_plain = False
+            is_clock = kind in _CLOCKS and type(value.tzinfo) in _ZONES
+            self.is_plain = self.is_plain and is_clock
             return value
         known, room = self.seen.get(id(value), (None, _UNSEEN))
         if depth_left >= room:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, cast, overload, runtime_checkable
 
-from stageflow_actors.errors import StageDefinitionError
+from stageflow_actors.errors import StageDefinitionError, plain_text
 from stageflow_actors.model.context import StageContext
 from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.output import StageReturn
@@ -181,7 +181,7 @@ def declare_stage(
     timeout = declared.timeout if timeout is None else timeout
     _check_timeout(name, timeout)
     return StageSpec(
-        name=name,
+        name=plain_text(name),
         runner=runner,
         kind=_kind_of(name, runner, kind, declared.kind),
         dependencies=_to_names(name, dependencies) or declared.dependencies,
@@ -317,9 +317,9 @@ def _to_kind(kind: StageKind | str, name: str) -> StageKind:
 
 def _to_names(name: str, dependencies: str | Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(dependencies, str):
-        return (dependencies,)
+        return (plain_text(dependencies),)
     _check_dependencies(name, dependencies or ())
-    return tuple(dict.fromkeys(dependencies or ()))
+    return tuple(dict.fromkeys(map(plain_text, dependencies or ())))
 
 
 def instantiate(spec: StageSpec) -> Stage | StageFunction:

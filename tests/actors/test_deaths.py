@@ -114,9 +114,11 @@ async def test_lost_supervisor_fails_its_runs_with_a_code_and_takes_its_stages_a
     await app.close()
 
 
-async def test_run_started_on_a_lost_supervisor_says_so():
+async def test_lost_supervisor_is_named_by_runs_and_descriptions():
     app = await RayRuntime().deploy(three_stages()).open()
     os.kill((await app.describe())["supervisor_pid"], signal.SIGKILL)
+    with pytest.raises(SupervisorLostError):
+        await app.describe()
     with pytest.raises(StageExecutionError) as raised:
         await app.run()
     assert raised.value.code == "SUPERVISOR-LOST"
@@ -175,3 +177,30 @@ async def test_closing_kills_a_stage_that_does_not_stop_and_its_run_still_gets_a
     assert list(result.outputs) == ["first"]
     for stage in described["stages"]:
         await gone(stage["pid"])
+
+
+class SlowToComeBack(WaitForever):
+    async def setup(self):
+        if Gate(self.folder, "only-runs").is_open:  # the replacement
+            await Gate(self.folder, "come-back").opened()
+
+
+async def test_run_cancelled_while_its_stage_is_being_replaced_starts_no_body(tmp_path):
+    pipeline = Pipeline().with_stage("only", SlowToComeBack, config={"folder": tmp_path})
+    async with RayRuntime().deploy(pipeline) as app:
+        first = await app.start()
+        await Gate(tmp_path, "only-runs").opened()
+        os.kill((await app.describe())["stages"][0]["pid"], signal.SIGKILL)
+        await first.result()
+        second = await app.start()
+        async for event in second.events():
+            if event.type == "stage.only.started":
+                await second.cancel("not any more")
+        result = await second.result()  # though the replacement is not there yet
+        assert result.status is RunStatus.CANCELLED
+        Gate(tmp_path, "come-back").open()
+        third = await app.start()
+        await third.cancel()
+        await third.result()
+    cleaned = [line for line in Journal(tmp_path).lines if "cleaned up" in line]
+    assert len(cleaned) <= 1  # at most the third one had begun

@@ -17,6 +17,7 @@ from stageflow_actors import (
     Settings,
     StageKind,
 )
+from tests.conformance.crossing import Journal
 from tests.conformance.stages import ok
 
 
@@ -84,6 +85,16 @@ async def test_builtin_exceptions_arrive_as_they_were_raised(run, make_error):
     failure = (await run(raising(make_error))).failures["bad"]
     assert type(failure.original) is type(make_error())
     assert str(failure.original) == str(make_error())
+
+
+class Anything:
+    pass
+
+
+async def test_exception_about_an_object_without_a_text_of_its_own_arrives_with_its_type(run):
+    failure = (await run(raising(lambda: ValueError("bad", Anything())))).failures["bad"]
+    assert type(failure.original) is ValueError
+    assert isinstance(failure.original.args[1], Anything)
 
 
 async def test_exception_that_cannot_be_pickled_keeps_its_type_name_and_text(run):
@@ -205,6 +216,45 @@ async def test_setup_that_tries_to_end_the_process_fails_the_deployment(runtime,
     with pytest.raises(DeploymentError, match="bye") as raised:
         await runtime.deploy(Pipeline().with_stage("leaver", Leave)).open()
     assert raised.value.stage == "leaver"
+
+
+class CancelledSetup(NeverReady):
+    async def setup(self):
+        raise asyncio.CancelledError("my own")
+
+
+async def test_setup_that_raises_a_cancel_of_its_own_fails_the_deployment(runtime):
+    with pytest.raises(DeploymentError) as raised:
+        await runtime.deploy(Pipeline().with_stage("odd", CancelledSetup)).open()
+    assert (raised.value.stage, raised.value.code) == ("odd", "DEPLOYMENT-SETUP")
+
+
+class Noted(NeverReady):
+    def __init__(self, folder):
+        self.folder = folder
+
+    async def setup(self):
+        Journal(self.folder).write("setup")
+
+    async def teardown(self):
+        Journal(self.folder).write("teardown")
+        sys.exit("not a good place for it")
+
+
+async def test_deployment_given_up_while_it_opens_tears_down_what_was_set_up(runtime, tmp_path):
+    hasty = type(runtime)(settings=Settings(stop_timeout_s=1.0))
+    pipeline = (
+        Pipeline()
+        .with_stage("noted", Noted, config={"folder": tmp_path})
+        .with_stage("stuck", NeverReady)
+    )
+    opening = asyncio.ensure_future(hasty.deploy(pipeline).open())
+    while not Journal(tmp_path).lines:
+        await asyncio.sleep(0.005)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert Journal(tmp_path).lines == ["setup", "teardown"]
 
 
 async def test_wrong_constructor_arguments_name_the_stage(runtime):

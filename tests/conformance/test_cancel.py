@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 
 import pytest
 
@@ -217,3 +218,26 @@ async def test_cancelling_a_run_started_by_a_stage_leaves_that_stage_alone(runti
     async with runtime.deploy(pipeline) as app:
         results = await app.run()
     assert results["parent"].data == {"parent_is_cancelled": False}
+
+
+class Why(enum.StrEnum):
+    LATE = "too late"
+
+
+async def test_reason_of_a_class_of_its_own_arrives_as_plain_text(runtime, tmp_path):
+    async with runtime.deploy(waiting(tmp_path)) as app:
+        handle = await app.start()
+        await started(tmp_path)
+        await handle.cancel(Why.LATE)
+        result = await handle.result()
+    assert result.reason == "too late"
+    assert type(result.reason) is str
+
+
+async def test_stage_that_cancels_its_own_task_and_returns_keeps_its_output(run):
+    async def confused(ctx):
+        asyncio.current_task().cancel()
+        return {"n": 1}
+
+    result = await run(Pipeline().with_stage("only", confused, StageKind.WORK))
+    assert result.outputs["only"].data == {"n": 1}

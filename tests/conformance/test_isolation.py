@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import math
 import threading
+import zoneinfo
 
 import numpy as np
 import pytest
@@ -184,6 +186,30 @@ async def test_odd_but_legal_values_arrive_unchanged(run):
     for key, value in legal.items():
         if key != "nan":
             assert outputs["use"].data["all"][key] == value
+
+
+class OddZone(dt.tzinfo):
+    def utcoffset(self, moment):
+        return dt.timedelta(hours=1)
+
+    def dst(self, moment):
+        return dt.timedelta(0)
+
+
+async def test_times_arrive_with_their_zones_of_any_class(run):
+    moments = [
+        dt.datetime(2026, 1, 2, tzinfo=zone)
+        for zone in (None, dt.UTC, zoneinfo.ZoneInfo("UTC"), OddZone())
+    ]
+
+    async def make(ctx):
+        return {"moments": moments}
+
+    async def use(ctx):
+        return {"hours": [str(moment.utcoffset()) for moment in ctx.inputs.get("moments")]}
+
+    outputs = (await run(producer_and_consumer(make, use))).outputs
+    assert outputs["use"].data["hours"] == ["None", "0:00:00", "0:00:00", "1:00:00"]
 
 
 def cyclic():

@@ -287,3 +287,16 @@ async def test_opening_twice_opens_once_and_every_close_waits_for_the_one(runtim
         await asyncio.gather(app.close(), app.close())
         assert Journal(tmp_path).lines == ["setup", "teardown"]
     assert Journal(tmp_path).lines == ["setup", "teardown"]
+
+
+class Order(ContextSnapshot):
+    cups: int
+
+
+async def test_snapshot_of_a_class_of_its_own_reaches_the_stages(runtime):
+    async def read(ctx):
+        return {"cups": ctx.snapshot.cups}
+
+    async with runtime.deploy(Pipeline().with_stage("read", read, StageKind.WORK)) as app:
+        results = await app.run(Order(cups=3))
+    assert results["read"].data == {"cups": 3}
