@@ -147,5 +147,5 @@ class RunHandle(ABC):
     def _request_cancel(self, reason: str) -> bool:
         is_first = self._cancellation.request(reason)
         if is_first and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._send_cancel, self._cancellation.reason)
+            self._loop.call_soon_threadsafe(self._send_cancel, self._cancellation.reason or "")
         return is_first
