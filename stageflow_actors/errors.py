@@ -164,12 +164,20 @@ class UndeclaredDependencyError(StageflowError, KeyError):
 
     default_code = "INPUT-UNDECLARED"
 
-    def __init__(self, stage_name: str, declared_deps: Sequence[str], accessing_stage: str) -> None:
+    def __init__(
+        self,
+        stage_name: str,
+        declared_deps: Sequence[str],
+        accessing_stage: str,
+        *,
+        is_ordered: bool = False,
+    ) -> None:
         declared = ", ".join(declared_deps) or "none"
+        how = "which only comes before it" if is_ordered else "which it does not depend on"
+        verb = f"Move '{stage_name}' from after= to" if is_ordered else f"Add '{stage_name}' to"
         super().__init__(
-            f"Stage '{accessing_stage}' read stage '{stage_name}', which it does not depend on "
-            f"(declared: {declared}).",
-            hint=f"Add '{stage_name}' to dependencies= of '{accessing_stage}'.",
+            f"Stage '{accessing_stage}' read stage '{stage_name}', {how} (declared: {declared}).",
+            hint=f"{verb} dependencies= of '{accessing_stage}'.",
         )
         self.stage_name = stage_name
         self.declared_deps = tuple(declared_deps)

@@ -122,6 +122,7 @@ class Pipeline(_Runnable):
         kind: StageKind | str | None = None,
         dependencies: str | Sequence[str] = (),
         *,
+        after: str | Sequence[str] = (),
         config: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> Self:
@@ -132,7 +133,13 @@ class Pipeline(_Runnable):
         """
         return self._with(
             declare_stage(
-                name, runner, kind, dependencies=dependencies, config=config, timeout=timeout
+                name,
+                runner,
+                kind,
+                dependencies=dependencies,
+                after=after,
+                config=config,
+                timeout=timeout,
             )
         )
 

@@ -49,10 +49,11 @@ class Execution(NamedTuple):
 class StageHost:
     """One stage, alive: one instance, set up once, executing any number of runs at a time."""
 
-    __slots__ = ("_body", "_instance", "_is_blocking", "_settings", "_threads", "name")
+    __slots__ = ("_after", "_body", "_instance", "_is_blocking", "_settings", "_threads", "name")
 
     def __init__(self, spec: StageSpec, settings: Settings) -> None:
         self.name = spec.name
+        self._after = spec.after
         self._settings = settings
         self._instance = instantiate(spec)
         self._body: Callable[[StageContext], Any] = body_of(self._instance)
@@ -114,7 +115,7 @@ class StageHost:
             raise unreadable(f"The inputs of stage '{self.name}'", error) from error
         return StageContext(
             snapshot,
-            StageInputs(snapshot, inputs, stage_name=self.name),
+            StageInputs(snapshot, inputs, stage_name=self.name, after=self._after),
             self.name,
             execution.timer,
             attempt=execution.attempt,

@@ -37,7 +37,9 @@ def _counts_match(state: RunState) -> None:
 
 def _only_ready_stages_started(state: RunState) -> None:
     for index, stage in enumerate(state.plan.stages):
-        open_dependencies = sum(state.stages[d] not in PASSED for d in stage.dependencies)
+        open_dependencies = sum(
+            state.stages[other] not in PASSED for other in (*stage.dependencies, *stage.after)
+        )
         _require(
             state.waiting_for[index] == open_dependencies,
             f"{stage.name} waits for {state.waiting_for[index]}, not for {open_dependencies}",

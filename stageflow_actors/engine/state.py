@@ -50,7 +50,7 @@ PASSED = frozenset({StageState.OK, StageState.SKIPPED})
 class RunState:
     """Mutable, private to ``RunMachine``; read by invariants and tests.
 
-    ``waiting_for[i]`` counts the dependencies of stage ``i`` that have not passed yet. ``live`` and
+    ``waiting_for[i]`` counts the stages before stage ``i`` that have not passed yet. ``live`` and
     ``remaining`` count stages with a live body and stages that have not ended.
     """
 
@@ -72,7 +72,7 @@ class RunState:
         self.plan = plan
         self.phase = RunPhase.CREATED
         self.stages = [StageState.WAITING] * len(plan.stages)
-        self.waiting_for = [len(stage.dependencies) for stage in plan.stages]
+        self.waiting_for = [len(stage.dependencies) + len(stage.after) for stage in plan.stages]
         self.remaining = len(plan.stages)
         self.live = 0
         self.cause: Cause | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +14,7 @@ from stageflow_actors.model.snapshot import ContextSnapshot
 class StageInputs:
     """What a stage may read. Asking for any other stage is an error, for a root stage too."""
 
-    __slots__ = ("_outputs", "_stage_name", "snapshot")
+    __slots__ = ("_after", "_outputs", "_stage_name", "snapshot")
 
     def __init__(
         self,
@@ -22,10 +22,12 @@ class StageInputs:
         outputs: Mapping[str, StageOutput] | None = None,
         *,
         stage_name: str = "pipeline_entry",
+        after: Sequence[str] = (),
     ) -> None:
         self.snapshot = snapshot
         self._outputs = outputs or {}
         self._stage_name = stage_name
+        self._after = after
 
     @property
     def outputs(self) -> Mapping[str, StageOutput]:
@@ -80,7 +82,9 @@ class StageInputs:
         try:
             return self._outputs[stage]
         except KeyError:
-            raise UndeclaredDependencyError(stage, tuple(self._outputs), self._stage_name) from None
+            raise UndeclaredDependencyError(
+                stage, tuple(self._outputs), self._stage_name, is_ordered=stage in self._after
+            ) from None
 
 
 def _check_key(key: object) -> None:

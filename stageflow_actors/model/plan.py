@@ -22,11 +22,16 @@ from stageflow_actors.model.stage import StageSpec
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage of a plan; ``dependencies`` and ``dependents`` are indices into ``Plan.stages``."""
+    """One stage of a plan; the other stages it names are indices into ``Plan.stages``.
+
+    ``dependencies`` hand it their data, ``after`` only come before it; ``dependents`` wait for it,
+    for either reason.
+    """
 
     name: str
     kind: str
     dependencies: tuple[int, ...]
+    after: tuple[int, ...]
     dependents: tuple[int, ...]
     timeout_s: float | None
 
@@ -60,7 +65,7 @@ def make_plan(name: str, specs: Sequence[StageSpec]) -> tuple[Plan, tuple[StageS
     position = {stage_name: index for index, stage_name in enumerate(order)}
     dependents: list[list[int]] = [[] for _ in order]
     for index, stage_name in enumerate(order):
-        for dependency in by_name[stage_name].dependencies:
+        for dependency in _waits_for(by_name[stage_name]):
             dependents[position[dependency]].append(index)
     ordered = tuple(by_name[stage_name] for stage_name in order)
     stages = tuple(
@@ -68,12 +73,17 @@ def make_plan(name: str, specs: Sequence[StageSpec]) -> tuple[Plan, tuple[StageS
             name=spec.name,
             kind=spec.kind.value,
             dependencies=tuple(position[dependency] for dependency in spec.dependencies),
+            after=tuple(position[dependency] for dependency in spec.after),
             dependents=tuple(dependents[index]),
             timeout_s=spec.timeout,
         )
         for index, spec in enumerate(ordered)
     )
     return Plan(name, stages), ordered
+
+
+def _waits_for(spec: StageSpec) -> tuple[str, ...]:
+    return (*spec.dependencies, *spec.after)
 
 
 def _by_name(pipeline: str, specs: Sequence[StageSpec]) -> dict[str, StageSpec]:
@@ -110,7 +120,7 @@ def _check_not_empty(name: str, by_name: dict[str, StageSpec]) -> None:
 
 def _check_dependencies_exist(by_name: dict[str, StageSpec]) -> None:
     for spec in by_name.values():
-        for dependency in spec.dependencies:
+        for dependency in _waits_for(spec):
             if dependency not in by_name:
                 raise _missing_dependency(spec.name, dependency, list(by_name))
 
@@ -134,7 +144,7 @@ def _missing_dependency(stage: str, dependency: str, known: list[str]) -> Pipeli
 
 def _topological_order(by_name: dict[str, StageSpec]) -> tuple[str, ...]:
     """Whenever several stages could come next, the one declared first does."""
-    sorter = TopologicalSorter({name: spec.dependencies for name, spec in by_name.items()})
+    sorter = TopologicalSorter({name: _waits_for(spec) for name, spec in by_name.items()})
     declared = {name: index for index, name in enumerate(by_name)}
     names = list(by_name)
     try:

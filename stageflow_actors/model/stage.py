@@ -50,8 +50,9 @@ StageRunner = type[Any] | StageFunction | Stage
 class StageSpec:
     """One declared stage: its name, what runs it, and what it depends on. Always usable.
 
-    ``dependencies`` are the stages whose output it reads, ``config`` the keyword arguments of a
-    stage class, ``timeout`` the seconds one execution may take (``None``: no limit).
+    ``dependencies`` are the stages whose output it reads, ``after`` those that only have to be done
+    before, ``config`` the keyword arguments of a stage class, ``timeout`` the seconds one execution
+    may take (``None``: no limit).
     """
 
     name: str
@@ -60,12 +61,14 @@ class StageSpec:
     dependencies: tuple[str, ...] = ()
     config: Mapping[str, Any] | None = None
     timeout: float | None = None
+    after: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_name(self.name)
         _check_runner(self.name, self.runner)
         _to_kind(self.kind, self.name)
         _check_dependencies(self.name, self.dependencies)
+        _check_dependencies(self.name, self.after)
         _check_config(self.name, self.runner, self.config)
         _check_timeout(self.name, self.timeout)
         if self.config is not None:
@@ -81,6 +84,7 @@ class _Declaration:
     dependencies: tuple[str, ...] = ()
     config: Mapping[str, Any] | None = None
     timeout: float | None = None
+    after: tuple[str, ...] = ()
 
 
 _LONGEST_TIMEOUT_S = 366 * 24 * 3600
@@ -95,6 +99,7 @@ def stage(
     kind: StageKind | str | None = None,
     *,
     dependencies: str | Sequence[str] = (),
+    after: str | Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     timeout: float | None = None,
 ) -> StageSpec: ...
@@ -105,6 +110,7 @@ def stage(
     kind: StageKind | str | None = None,
     *,
     dependencies: str | Sequence[str] = (),
+    after: str | Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     timeout: float | None = None,
 ) -> Callable[[Runner], Runner]: ...
@@ -114,6 +120,7 @@ def stage(
     kind: StageKind | str | None = None,
     *,
     dependencies: str | Sequence[str] = (),
+    after: str | Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     timeout: float | None = None,
 ) -> StageSpec | Callable[[Runner], Runner]:
@@ -140,7 +147,13 @@ def stage(
         )
     if runner is not None:
         return declare_stage(
-            name or "", runner, kind, dependencies=dependencies, config=config, timeout=timeout
+            name or "",
+            runner,
+            kind,
+            dependencies=dependencies,
+            after=after,
+            config=config,
+            timeout=timeout,
         )
 
     def declare(target: Runner) -> Runner:
@@ -150,6 +163,7 @@ def stage(
             name=called,
             kind=_to_kind(kind, str(called)) if kind is not None else None,
             dependencies=_to_names(str(called), dependencies),
+            after=_to_names(str(called), after),
             config=config,
             timeout=timeout,
         )
@@ -165,6 +179,7 @@ def declare_stage(
     kind: StageKind | str | None = None,
     *,
     dependencies: str | Sequence[str] = (),
+    after: str | Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     timeout: float | None = None,
 ) -> StageSpec:
@@ -180,11 +195,14 @@ def declare_stage(
     _check_config(name, runner, config)
     timeout = declared.timeout if timeout is None else timeout
     _check_timeout(name, timeout)
+    reads = _to_names(name, dependencies) or declared.dependencies
+    ordered = _to_names(name, after) or declared.after
     return StageSpec(
         name=plain_text(name),
         runner=runner,
         kind=_kind_of(name, runner, kind, declared.kind),
-        dependencies=_to_names(name, dependencies) or declared.dependencies,
+        dependencies=reads,
+        after=tuple(other for other in ordered if other not in reads),
         config=config,
         timeout=None if timeout is None else float(timeout),
     )
@@ -256,13 +274,13 @@ def _check_dependencies(name: str, dependencies: object) -> None:
     if isinstance(dependencies, str) or not isinstance(dependencies, Iterable):
         raise StageDefinitionError(
             f"Stage '{name}' has dependencies={dependencies!r}.",
-            hint="dependencies= takes a name or a sequence of names.",
+            hint="dependencies= and after= take a name or a sequence of names.",
         )
     for dependency in dependencies:
         if not isinstance(dependency, str):
             raise StageDefinitionError(
                 f"Stage '{name}' depends on {dependency!r}, which is no name.",
-                hint="dependencies= takes the names of stages.",
+                hint="dependencies= and after= take the names of stages.",
             )
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from stageflow_actors import Pipeline, StageKind, StageOutput
+import pytest
+
+from stageflow_actors import (
+    CycleDetectedError,
+    Pipeline,
+    PipelineValidationError,
+    StageKind,
+    StageOutput,
+)
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import After, ok
 
@@ -148,3 +156,58 @@ async def test_concurrent_runs_share_nothing(runtime, tmp_path):
     assert [result.outputs["read"].data["run"] for result in results] == [
         str(handle.run_id) for handle in handles
     ]
+
+
+def chained(folder, **last):
+    write = {"folder": folder}
+    return (
+        Pipeline()
+        .with_stage("last", after="slow", **last)
+        .with_stage("slow", Write, dependencies="first", config=write)
+        .with_stage("first", Write, config=write)
+    )
+
+
+async def test_stage_ordered_after_another_waits_for_it_and_receives_nothing_of_it(run, tmp_path):
+    class Look(Write):
+        async def execute(self, ctx):
+            await super().execute(ctx)
+            return {"inputs": sorted(ctx.inputs.outputs), "has": ctx.inputs.has_output("slow")}
+
+    result = await run(chained(tmp_path, runner=Look, config={"folder": tmp_path}))
+    assert Journal(tmp_path).lines == ["first", "slow", "last"]
+    assert result.outputs["last"].data == {"inputs": [], "has": False}
+
+
+async def test_reading_a_stage_that_only_comes_before_says_how_to_get_its_data(run, tmp_path):
+    async def read(ctx):
+        return {"n": ctx.inputs.get_from("slow", "n")}
+
+    failure = (await run(chained(tmp_path, runner=read, kind=StageKind.WORK))).failures["last"]
+    assert failure.code == "INPUT-UNDECLARED"
+    assert "Move 'slow' from after= to dependencies=" in str(failure.original)
+
+
+async def test_stage_that_both_reads_and_follows_another_reads_it(run):
+    async def make(ctx):
+        return {"n": 1}
+
+    async def read(ctx):
+        return {"n": ctx.inputs.require_from("make", "n")}
+
+    pipeline = (
+        Pipeline()
+        .with_stage("make", make, StageKind.WORK)
+        .with_stage("read", read, StageKind.WORK, dependencies="make", after="make")
+    )
+    assert (await run(pipeline)).outputs["read"].data == {"n": 1}
+
+
+async def test_order_is_validated_like_data(runtime):
+    unknown = Pipeline().with_stage("a", ok, StageKind.WORK, after="nobody")
+    with pytest.raises(PipelineValidationError) as raised:
+        runtime.deploy(unknown)
+    assert raised.value.code == "CONTRACT-004-MISSING_DEP"
+    circle = unknown.with_stage("nobody", ok, StageKind.WORK, dependencies="a")
+    with pytest.raises(CycleDetectedError):
+        runtime.deploy(circle)

@@ -215,6 +215,7 @@ SAME = {
     "runner": Configured,
     "kind": WORK,
     "dependencies": ("x", "y"),
+    "after": ("z",),
     "config": {"size": 1},
     "timeout": 2,
 }
@@ -222,6 +223,7 @@ DIFFERENT = {
     "runner": AsyncStage,
     "kind": StageKind.AGENT,
     "dependencies": ("x",),
+    "after": ("w",),
     "config": {"size": 2},
     "timeout": 3,
 }
