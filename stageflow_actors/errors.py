@@ -307,12 +307,8 @@ class PipelineCancelled(_UnsuccessfulRun):
     default_code = "PIPELINE-CANCELLED"
 
     def __init__(self, stage: str, reason: str, result: RunResult) -> None:
-        super().__init__(
-            f"Pipeline cancelled by {stage}: {reason or 'no reason given'}",
-            stage=stage,
-            result=result,
-            code=self.default_code,
-        )
+        text = f"Pipeline cancelled by {stage}: {reason or 'no reason given'}"
+        super().__init__(text, stage=stage, result=result, code=self.default_code)
         self.reason = reason
 
 

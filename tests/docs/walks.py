@@ -15,8 +15,8 @@ from stageflow_actors.model.plan import Plan, StagePlan
 PLAN = Plan(
     "walked",
     (
-        StagePlan("one", "work", dependencies=(), dependents=(), timeout_s=1.0),
-        StagePlan("two", "work", dependencies=(), dependents=(), timeout_s=None),
+        StagePlan("one", "work", dependencies=(), after=(), dependents=(), timeout_s=1.0),
+        StagePlan("two", "work", dependencies=(), after=(), dependents=(), timeout_s=None),
     ),
 )
 ACCEPTED = RunAccepted(at=0.0)
