@@ -72,7 +72,13 @@ if TYPE_CHECKING:
     )
     from stageflow_actors.actors.ray_runtime import RayRuntime
     from stageflow_actors.actors.runtime import Runtime
+    from stageflow_actors.adapters.bounded import BackpressureAwareEventSink
+    from stageflow_actors.adapters.event_queue import BackpressureMetrics
+    from stageflow_actors.adapters.event_table import StoredEvent
+    from stageflow_actors.adapters.jsonl import JSONLEventSink
+    from stageflow_actors.adapters.routing import FanOutEventSink, FilteringEventSink
     from stageflow_actors.adapters.sinks import InMemoryEventSink, LoggingEventSink, NoOpEventSink
+    from stageflow_actors.adapters.sqlite import SQLiteEventSink
     from stageflow_actors.model.settings import Settings
     from stageflow_actors.providers import (
         Cost,
@@ -92,12 +98,17 @@ if TYPE_CHECKING:
     )
 
 _LAZY = {
+    "BackpressureAwareEventSink": "stageflow_actors.adapters.bounded",
+    "BackpressureMetrics": "stageflow_actors.adapters.event_queue",
     "Cost": "stageflow_actors.providers",
     "Deployment": "stageflow_actors.actors.deployment",
     "EmbeddingResponse": "stageflow_actors.providers",
+    "FanOutEventSink": "stageflow_actors.adapters.routing",
+    "FilteringEventSink": "stageflow_actors.adapters.routing",
     "GeneratedImage": "stageflow_actors.providers",
     "ImageResponse": "stageflow_actors.providers",
     "InMemoryEventSink": "stageflow_actors.adapters.sinks",
+    "JSONLEventSink": "stageflow_actors.adapters.jsonl",
     "LLMResponse": "stageflow_actors.providers",
     "LocalRuntime": "stageflow_actors.actors.local",
     "LoggingEventSink": "stageflow_actors.adapters.sinks",
@@ -109,10 +120,12 @@ _LAZY = {
     "RerankResult": "stageflow_actors.providers",
     "RunHandle": "stageflow_actors.actors.handle",
     "Runtime": "stageflow_actors.actors.runtime",
+    "SQLiteEventSink": "stageflow_actors.adapters.sqlite",
     "STTResponse": "stageflow_actors.providers",
     "SearchResponse": "stageflow_actors.providers",
     "SearchResult": "stageflow_actors.providers",
     "Settings": "stageflow_actors.model.settings",
+    "StoredEvent": "stageflow_actors.adapters.event_table",
     "TTSResponse": "stageflow_actors.providers",
     "Usage": "stageflow_actors.providers",
     "clear_event_sink": "stageflow_actors.actors.observation",
@@ -141,6 +154,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AmbiguousInputError",
+    "BackpressureAwareEventSink",
+    "BackpressureMetrics",
     "ContextSnapshot",
     "ContractErrorInfo",
     "Cost",
@@ -151,11 +166,14 @@ __all__ = [
     "EmbeddingResponse",
     "Event",
     "EventSink",
+    "FanOutEventSink",
+    "FilteringEventSink",
     "FrozenDataError",
     "GeneratedImage",
     "ImageResponse",
     "InMemoryEventSink",
     "InvalidRunInputError",
+    "JSONLEventSink",
     "LLMResponse",
     "LocalRuntime",
     "LoggingEventSink",
@@ -180,6 +198,7 @@ __all__ = [
     "RunStatus",
     "Runtime",
     "RuntimeFault",
+    "SQLiteEventSink",
     "STTResponse",
     "SearchResponse",
     "SearchResult",
@@ -208,6 +227,7 @@ __all__ = [
     "StageTimeoutError",
     "StageTiming",
     "StageflowError",
+    "StoredEvent",
     "SupervisorLostError",
     "TTSResponse",
     "UndeclaredDependencyError",

@@ -21,8 +21,8 @@ class EventSink(Protocol):
     async def emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
         """Store or forward one event; may wait."""
 
-    def try_emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
-        """The same without waiting; for callers outside the runtime."""
+    def try_emit(self, *, type: str, data: Mapping[str, Any] | None) -> bool | None:
+        """The same without waiting, for callers outside the runtime; ``False``: it was dropped."""
 
 
 @runtime_checkable

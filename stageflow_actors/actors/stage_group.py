@@ -61,11 +61,8 @@ class StageGroup:
         if member.ready.done():
             self._send(stage, member, envelope, deliver)
             return
-        waiting = (
-            stage,
-            envelope.run,
-            envelope.attempt,
-        )  # for its process, which is being replaced
+        # Its process is being replaced; until then the work can be taken back.
+        waiting = (stage, envelope.run, envelope.attempt)
         self._unsent[waiting] = deliver
 
         def send_unless_revoked(_ready: object) -> None:
