@@ -66,6 +66,40 @@ async def test_closing_ends_every_process():
         await gone(stage["pid"])
 
 
+def count_calls(_actor=None):
+    """Count every call to any actor from this process, whoever makes it."""
+    from ray.actor import ActorMethod
+
+    ActorMethod.counted = 0
+    original = ActorMethod._remote
+
+    def counting(self, *args, **kwargs):
+        ActorMethod.counted += 1
+        return original(self, *args, **kwargs)
+
+    ActorMethod._remote = counting
+
+
+def counted_calls(_actor=None):
+    from ray.actor import ActorMethod
+
+    return ActorMethod.counted
+
+
+async def test_lone_run_makes_no_other_calls_than_those(monkeypatch):
+    from ray.actor import ActorMethod
+
+    monkeypatch.setattr(ActorMethod, "_remote", ActorMethod._remote)  # restored afterwards
+    async with RayRuntime().deploy(three_stages()) as app:
+        await app.run()
+        await app._supervisor.__ray_call__.remote(count_calls)
+        count_calls()
+        await app.run()
+        from_here = counted_calls()
+        from_supervisor = await app._supervisor.__ray_call__.remote(counted_calls)
+    assert (from_here, from_supervisor) == (1, 3)
+
+
 async def test_lone_run_costs_one_call_per_stage_and_one_more():
     async with RayRuntime().deploy(three_stages()) as app:
         await app.run()
