@@ -32,7 +32,6 @@ class RunHandle(ABC):
         self._started_at = time.time()
         self._cancellation = Cancellation()
         self._pump = pump
-        self._flush_interval_s = flush_interval_s
         self._loop = asyncio.get_running_loop()
         self._seen: list[Event] = []
         self._last_seq = 0

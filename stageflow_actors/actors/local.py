@@ -13,7 +13,7 @@ from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.failures import Failure, failure_of, late_error, setup_error
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport
-from stageflow_actors.actors.run import Run
+from stageflow_actors.actors.run import CLOSED, Run
 from stageflow_actors.actors.runtime import Runtime
 from stageflow_actors.actors.sealing import SealedOutput, seal_snapshot
 from stageflow_actors.actors.stage_host import Execution, StageHost
@@ -93,12 +93,9 @@ class LocalDeployment(Deployment):
 
     async def _close(self) -> None:
         for handle in tuple(self._live):
-            await handle.cancel("the deployment was closed")
+            await handle.cancel(CLOSED)
         await self._within_limit("runs", [handle.result() for handle in self._live])
-        await self._teardown(self._hosts)
-
-    async def _teardown(self, hosts: Sequence[StageHost]) -> None:
-        await self._within_limit("teardowns", [host.teardown() for host in hosts])
+        await self._within_limit("teardowns", [host.teardown() for host in self._hosts])
 
     async def _within_limit(self, what: str, work: Sequence[Coroutine[Any, Any, Any]]) -> None:
         tasks = [asyncio.ensure_future(each) for each in work]

@@ -19,6 +19,7 @@ from stageflow_actors.model.events import Event
 from stageflow_actors.model.results import RunStatus
 
 _FAIL = Ending.FAIL.value
+_INTERRUPTED = Ending.INTERRUPTED.value
 
 
 class RunRequest(NamedTuple):
@@ -66,6 +67,17 @@ class Receipt(NamedTuple):
         return cls(
             _FAIL, started_at, ended_at, reason=failure.message, failure=failure, events=events
         )
+
+    @classmethod
+    def interrupted(
+        cls,
+        reason: str | None,
+        started_at: float,
+        ended_at: float,
+        events: tuple[PlainEvent, ...] = (),
+    ) -> Receipt:
+        """The receipt of an execution that stopped, or never began, because it was told to stop."""
+        return cls(_INTERRUPTED, started_at, ended_at, reason=reason or "", events=events)
 
 
 class StageEnd(NamedTuple):

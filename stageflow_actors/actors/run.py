@@ -35,6 +35,9 @@ from stageflow_actors.engine.state import StageState
 from stageflow_actors.engine.transitions import timeout_text
 from stageflow_actors.model.plan import Plan
 
+CLOSED = "the deployment was closed"
+"""Why runs are cancelled that a deployment still has when it closes."""
+
 
 class Bodies(Protocol):
     """Executes the stages of one run. Each ``start`` is answered by ``Run.stage_ended`` once."""

@@ -16,7 +16,6 @@ from stageflow_actors.actors.control import actor_class, ray_error_text
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire, late_error
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.stage_actor import StageActor
-from stageflow_actors.engine.facts import Ending
 from stageflow_actors.errors import StageLostError
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
@@ -76,7 +75,7 @@ class StageGroup:
         revoked = self._unsent.pop((stage, run, attempt), None)
         if revoked is not None:
             now = time.time()
-            revoked(Receipt(Ending.INTERRUPTED.value, now, now, reason=reason))
+            revoked(Receipt.interrupted(reason, now, now))
             return
         member = self._members[stage]
         self.calls += 1

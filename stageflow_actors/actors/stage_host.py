@@ -33,7 +33,6 @@ logger = logging.getLogger("stageflow_actors")
 Outcome = tuple[Any, BaseException | None]
 """What a body returned, or what it raised."""
 _CANCEL = Ending.CANCEL.value
-_INTERRUPTED = Ending.INTERRUPTED.value
 
 
 class Execution(NamedTuple):
@@ -96,7 +95,7 @@ class StageHost:
             ctx = self._open(execution)
             emitted = ctx.emitted
             if ctx.is_cancelled:
-                return Receipt(_INTERRUPTED, started_at, started_at, reason=_reason(ctx))
+                return Receipt.interrupted(ctx.cancellation_reason, started_at, started_at)
             returned, error = await self._run_body(ctx)
             spent = time.perf_counter() - began
             if error is None:
@@ -177,8 +176,7 @@ class StageHost:
                 _CANCEL, started_at, ended_at, sealed, reason=output.reason, events=events
             )
         if isinstance(error, asyncio.CancelledError) and cancellation.is_requested:
-            reason = cancellation.reason or ""
-            return Receipt(_INTERRUPTED, started_at, ended_at, reason=reason, events=events)
+            return Receipt.interrupted(cancellation.reason, started_at, ended_at, events)
         return Receipt.failed(failure_of(error), started_at, ended_at, events)
 
     async def _call_hook(self, name: str) -> None:
@@ -230,7 +228,3 @@ async def _forget_own_cancel() -> None:
 def _stop(work: asyncio.Task[Any] | Future[Any] | None) -> None:
     if work is not None:
         work.cancel()
-
-
-def _reason(ctx: StageContext) -> str:
-    return ctx.cancellation.reason or ""

@@ -17,7 +17,7 @@ from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import CONTROL, EVENTS, WorkLoop
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.messages import Envelope, RunRequest, pack, unpack
-from stageflow_actors.actors.run import Run
+from stageflow_actors.actors.run import CLOSED, Run
 from stageflow_actors.actors.stage_group import StageGroup
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.plan import Plan
@@ -25,7 +25,6 @@ from stageflow_actors.model.settings import Settings
 
 _MAX_EARLY_CANCELS = 10_000
 _ARRIVAL_S = 1.0
-_CLOSED = "the deployment was closed"
 
 
 class Supervisor:
@@ -55,7 +54,7 @@ class Supervisor:
         request: RunRequest = unpack(packed)
         cancelled = self._early_cancels.pop(request.run, None)
         if self._is_closing:
-            cancelled = _CLOSED
+            cancelled = CLOSED
         if request.cancelled is not None:
             cancelled = request.cancelled
         bodies = _RemoteBodies(self._group, request)
@@ -128,7 +127,7 @@ class Supervisor:
         self._is_closing = True
         ends = [run.ended for run in self._runs.values()]
         for run in self._runs.values():
-            run.cancel(_CLOSED)
+            run.cancel(CLOSED)
         if ends:
             await asyncio.wait(ends, timeout=self._settings.stop_timeout_s)
         await self._group.stop()

@@ -30,13 +30,8 @@ class WaitForever:
         return StageOutput.ok()
 
 
-class FinishOnStop:
+class FinishOnStop(WaitForever):
     """Ignores being told to stop and finishes its work."""
-
-    kind = "work"
-
-    def __init__(self, folder) -> None:
-        self.folder = folder
 
     async def execute(self, ctx: StageContext) -> StageOutput:
         Gate(self.folder, f"{ctx.stage_name}-runs").open()
