@@ -101,7 +101,7 @@ def test_interrupted_script_leaves_no_process(tmp_path):
     script.write_text(
         textwrap.dedent(
             """
-            import asyncio, os, signal
+            import asyncio, signal
             from stageflow_actors import *
 
             async def wait(ctx):
@@ -115,7 +115,7 @@ def test_interrupted_script_leaves_no_process(tmp_path):
                     run = await app.start()
                     async for event in run.events():
                         if event.type == "stage.wait.started":
-                            os.kill(os.getpid(), signal.SIGINT)
+                            signal.raise_signal(signal.SIGINT)
 
             asyncio.run(main())
             """
