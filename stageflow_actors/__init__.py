@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stageflow_actors.errors import (
     AmbiguousInputError,
+    CleanupClosedError,
     ContractErrorInfo,
     CycleDetectedError,
     DeploymentClosedError,
@@ -22,8 +23,11 @@ from stageflow_actors.errors import (
     RayStartError,
     RemoteStageError,
     RemoteTraceback,
+    RoutingError,
     RuntimeFault,
+    SnapshotError,
     StageCancellationRequested,
+    StageContractError,
     StageDefinitionError,
     StageExecutionError,
     StageFailedError,
@@ -35,10 +39,22 @@ from stageflow_actors.errors import (
     SupervisorLostError,
     UndeclaredDependencyError,
 )
-from stageflow_actors.model.context import PipelineContext, PipelineTimer, StageContext
+from stageflow_actors.model.cleanup import CleanupFailure
+from stageflow_actors.model.context import RunContext
+from stageflow_actors.model.conversation import Conversation, ConversationRouting, Message
+from stageflow_actors.model.core_ports import CorePorts
+from stageflow_actors.model.declaration import StageOptions, stage
+from stageflow_actors.model.enrichments import (
+    DocumentEnrichment,
+    Enrichments,
+    MemoryEnrichment,
+    ProfileEnrichment,
+)
 from stageflow_actors.model.events import Event
+from stageflow_actors.model.extensions import ExtensionBundle
 from stageflow_actors.model.identity import RunIdentity
 from stageflow_actors.model.inputs import StageInputs
+from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.output import (
     StageArtifact,
     StageEvent,
@@ -46,6 +62,7 @@ from stageflow_actors.model.output import (
     StageReturn,
     StageStatus,
 )
+from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.results import (
     PipelineResults,
     RunResult,
@@ -54,8 +71,11 @@ from stageflow_actors.model.results import (
     StageFailure,
     StageTiming,
 )
+from stageflow_actors.model.routing import RoutingDecision
 from stageflow_actors.model.snapshot import ContextSnapshot
-from stageflow_actors.model.stage import Stage, StageKind, StageSpec, stage
+from stageflow_actors.model.stage import Stage, StageSpec
+from stageflow_actors.model.stage_context import StageContext
+from stageflow_actors.model.timer import PipelineTimer
 from stageflow_actors.pipeline import Pipeline, StageGraph, run_stage
 from stageflow_actors.ports import EventSink, SelectiveEventSink
 
@@ -79,6 +99,22 @@ if TYPE_CHECKING:
     from stageflow_actors.adapters.routing import FanOutEventSink, FilteringEventSink
     from stageflow_actors.adapters.sinks import InMemoryEventSink, LoggingEventSink, NoOpEventSink
     from stageflow_actors.adapters.sqlite import SQLiteEventSink
+    from stageflow_actors.contracts import (
+        ContractCompatibilityReport,
+        ContractMetadata,
+        ContractRegistry,
+        TypedStageOutput,
+        timestamp_version,
+    )
+    from stageflow_actors.model.payloads import (
+        StagePayloadResult,
+        cancel_output,
+        fail_output,
+        ok_output,
+        payload_from_inputs,
+        payload_from_results,
+        summary_from_output,
+    )
     from stageflow_actors.model.settings import Settings
     from stageflow_actors.providers import (
         Cost,
@@ -100,6 +136,9 @@ if TYPE_CHECKING:
 _LAZY = {
     "BackpressureAwareEventSink": "stageflow_actors.adapters.bounded",
     "BackpressureMetrics": "stageflow_actors.adapters.event_queue",
+    "ContractCompatibilityReport": "stageflow_actors.contracts",
+    "ContractMetadata": "stageflow_actors.contracts",
+    "ContractRegistry": "stageflow_actors.contracts",
     "Cost": "stageflow_actors.providers",
     "Deployment": "stageflow_actors.actors.deployment",
     "EmbeddingResponse": "stageflow_actors.providers",
@@ -125,14 +164,23 @@ _LAZY = {
     "SearchResponse": "stageflow_actors.providers",
     "SearchResult": "stageflow_actors.providers",
     "Settings": "stageflow_actors.model.settings",
+    "StagePayloadResult": "stageflow_actors.model.payloads",
     "StoredEvent": "stageflow_actors.adapters.event_table",
     "TTSResponse": "stageflow_actors.providers",
+    "TypedStageOutput": "stageflow_actors.contracts",
     "Usage": "stageflow_actors.providers",
+    "cancel_output": "stageflow_actors.model.payloads",
     "clear_event_sink": "stageflow_actors.actors.observation",
     "event_statistics": "stageflow_actors.actors.observation",
+    "fail_output": "stageflow_actors.model.payloads",
     "flush_events": "stageflow_actors.actors.observation",
     "get_event_sink": "stageflow_actors.actors.observation",
+    "ok_output": "stageflow_actors.model.payloads",
+    "payload_from_inputs": "stageflow_actors.model.payloads",
+    "payload_from_results": "stageflow_actors.model.payloads",
     "set_event_sink": "stageflow_actors.actors.observation",
+    "summary_from_output": "stageflow_actors.model.payloads",
+    "timestamp_version": "stageflow_actors.contracts",
 }
 
 
@@ -156,16 +204,27 @@ __all__ = [
     "AmbiguousInputError",
     "BackpressureAwareEventSink",
     "BackpressureMetrics",
+    "CleanupClosedError",
+    "CleanupFailure",
     "ContextSnapshot",
+    "ContractCompatibilityReport",
     "ContractErrorInfo",
+    "ContractMetadata",
+    "ContractRegistry",
+    "Conversation",
+    "ConversationRouting",
+    "CorePorts",
     "Cost",
     "CycleDetectedError",
     "Deployment",
     "DeploymentClosedError",
     "DeploymentError",
+    "DocumentEnrichment",
     "EmbeddingResponse",
+    "Enrichments",
     "Event",
     "EventSink",
+    "ExtensionBundle",
     "FanOutEventSink",
     "FilteringEventSink",
     "FrozenDataError",
@@ -177,6 +236,8 @@ __all__ = [
     "LLMResponse",
     "LocalRuntime",
     "LoggingEventSink",
+    "MemoryEnrichment",
+    "Message",
     "NoOpEventSink",
     "Pipeline",
     "PipelineCancelled",
@@ -184,6 +245,7 @@ __all__ = [
     "PipelineResults",
     "PipelineTimer",
     "PipelineValidationError",
+    "ProfileEnrichment",
     "ProviderResponse",
     "RateLimit",
     "RayRuntime",
@@ -192,6 +254,9 @@ __all__ = [
     "RemoteTraceback",
     "RerankResponse",
     "RerankResult",
+    "RoutingDecision",
+    "RoutingError",
+    "RunContext",
     "RunHandle",
     "RunIdentity",
     "RunResult",
@@ -204,11 +269,13 @@ __all__ = [
     "SearchResult",
     "SelectiveEventSink",
     "Settings",
+    "SnapshotError",
     "Stage",
     "StageArtifact",
     "StageCancellation",
     "StageCancellationRequested",
     "StageContext",
+    "StageContractError",
     "StageDefinitionError",
     "StageEvent",
     "StageExecutionError",
@@ -218,8 +285,10 @@ __all__ = [
     "StageInputs",
     "StageKind",
     "StageLostError",
+    "StageOptions",
     "StageOutput",
     "StageOutputError",
+    "StagePayloadResult",
     "StageReturn",
     "StageReturnTypeError",
     "StageSpec",
@@ -230,13 +299,21 @@ __all__ = [
     "StoredEvent",
     "SupervisorLostError",
     "TTSResponse",
+    "TypedStageOutput",
     "UndeclaredDependencyError",
     "Usage",
+    "cancel_output",
     "clear_event_sink",
     "event_statistics",
+    "fail_output",
     "flush_events",
     "get_event_sink",
+    "ok_output",
+    "payload_from_inputs",
+    "payload_from_results",
     "run_stage",
     "set_event_sink",
     "stage",
+    "summary_from_output",
+    "timestamp_version",
 ]

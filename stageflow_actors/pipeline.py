@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from stageflow_actors.errors import (
     ContractErrorInfo,
@@ -14,17 +14,25 @@ from stageflow_actors.errors import (
     StageDefinitionError,
     plain_text,
 )
-from stageflow_actors.model.context import PipelineContext, StageContext, to_pipeline_context
+from stageflow_actors.model.context import RunContext
+from stageflow_actors.model.declaration import (
+    StageOptions,
+    StagePolicies,
+    declare_stage,
+    spec_of,
+)
+from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.output import StageOutput
+from stageflow_actors.model.pipeline_context import to_pipeline_context
 from stageflow_actors.model.plan import Plan, duplicate_stage, make_plan
 from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.snapshot import ContextSnapshot
-from stageflow_actors.model.stage import StageKind, StageRunner, StageSpec, declare_stage, spec_of
+from stageflow_actors.model.stage import StageRunner, StageSpec
 
 if TYPE_CHECKING:
     from stageflow_actors.actors.runtime import Runtime
 
-RunStart = PipelineContext | StageContext | ContextSnapshot
+RunStart = RunContext | ContextSnapshot
 """What a run can start from, instead of the parts of a context."""
 
 
@@ -55,6 +63,26 @@ class _Runnable:
 
             runtime = DEFAULT_RUNTIME.get()
         return await runtime.run_once(self, context)
+
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON Schema of what a run takes: what the ``input_model`` of its first stages say.
+
+        Raises:
+            StageDefinitionError: a model has types that no schema describes.
+        """
+        from stageflow_actors.contracts import input_schema
+
+        return input_schema(self.specs)
+
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON Schema of what a run returns: a property for each stage that no stage reads.
+
+        Raises:
+            StageDefinitionError: a model has types that no schema describes.
+        """
+        from stageflow_actors.contracts import output_schema
+
+        return output_schema(self.specs)
 
     def run_sync(
         self, ctx: RunStart | None = None, /, *, runtime: Runtime | None = None, **parts: Any
@@ -121,27 +149,18 @@ class Pipeline(_Runnable):
         runner: StageRunner,
         kind: StageKind | str | None = None,
         dependencies: str | Sequence[str] = (),
-        *,
-        after: str | Sequence[str] = (),
-        config: Mapping[str, Any] | None = None,
-        timeout: float | None = None,
+        **policies: Unpack[StagePolicies],
     ) -> Self:
-        """A pipeline with one more stage; see ``StageSpec`` for the parameters.
+        """A pipeline with one more stage; ``StageOptions`` lists the keywords.
 
         Raises:
             StageDefinitionError: the stage is unusable, or its name is taken.
+            TypeError: an option that does not exist.
         """
-        return self._with(
-            declare_stage(
-                name,
-                runner,
-                kind,
-                dependencies=dependencies,
-                after=after,
-                config=config,
-                timeout=timeout,
-            )
-        )
+        options = cast("StageOptions", policies)
+        if dependencies:
+            options["dependencies"] = dependencies
+        return self._with(declare_stage(name, runner, kind, options))
 
     def with_stages(self, *stages: StageSpec | StageRunner) -> Self:
         """A pipeline with more declared stages.
@@ -163,8 +182,8 @@ class Pipeline(_Runnable):
             PipelineValidationError: two different stages share a name (``CONTRACT-004-CONFLICT``).
         """
         name = self.name if self.name == other.name else f"{self.name}+{other.name}"
-        combined = type(self)(name).with_stages(*self._specs())
-        for spec in other._specs():
+        combined = type(self)(name).with_stages(*self.declared())
+        for spec in other.declared():
             mine = self.get_stage(spec.name)
             if mine is None:
                 combined = combined._with(spec)
@@ -209,9 +228,10 @@ class Pipeline(_Runnable):
 
     @cached_property
     def _graph(self) -> StageGraph:
-        return StageGraph(self._specs(), name=self.name)
+        return StageGraph(self.declared(), name=self.name)
 
-    def _specs(self) -> list[StageSpec]:
+    def declared(self) -> list[StageSpec]:
+        """The stages as they were added; whether they form a pipeline is not checked."""
         return self._lineage.first(self._length)
 
     def _with(self, spec: StageSpec) -> Self:

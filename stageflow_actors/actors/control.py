@@ -61,6 +61,10 @@ class WorkLoop:
         self._loop = asyncio.get_running_loop()
 
     async def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Have ``work`` done there; its result here."""
-        assert self._loop is not None, "the first call to an actor is one of work"
+        """Have ``work`` done there; its result here.
+
+        An actor that was never given work, because it is closed while it starts, has nothing there.
+        """
+        if self._loop is None:
+            return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))

@@ -11,21 +11,25 @@ from typing import Any, Self
 
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.mapping import RunMap
+from stageflow_actors.contracts.schemas import input_contracts
 from stageflow_actors.errors import DeploymentClosedError
-from stageflow_actors.model.context import PipelineContext, StageContext, to_pipeline_context
-from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.context import RunContext
+from stageflow_actors.model.pipeline_context import PipelineContext, to_pipeline_context
 from stageflow_actors.model.results import PipelineResults, RunResult
 from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.timer import PipelineTimer
+from stageflow_actors.ports import Deployable
 
-RunInput = str | Mapping[str, Any] | PipelineContext | StageContext | ContextSnapshot
+RunInput = str | Mapping[str, Any] | RunContext | ContextSnapshot
 """What ``map`` takes per run: an ``input_text``, the parts of a context, or a context."""
 
 
 class Deployment(ABC):
     """An open deployment. Use it as ``async with runtime.deploy(pipeline) as app``."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, pipeline: Deployable) -> None:
+        self.plan = pipeline.plan
+        self._input_contracts = tuple(input_contracts(pipeline.specs).values())
         self._is_open = False
         self._closing: asyncio.Task[None] | None = None
         self._live: set[RunHandle] = set()
@@ -81,7 +85,7 @@ class Deployment(ABC):
 
     async def start(
         self,
-        ctx: PipelineContext | StageContext | ContextSnapshot | None = None,
+        ctx: RunContext | ContextSnapshot | None = None,
         /,
         **parts: Any,
     ) -> RunHandle:
@@ -90,14 +94,18 @@ class Deployment(ABC):
         Raises:
             DeploymentClosedError: the deployment is not open.
             InvalidRunInputError: a context and parts were given.
+            StageContractError: the input breaks the ``input_model`` of a first stage.
         """
         self._check_open()
         if ctx is None:
             parts.setdefault("topology", self.name)
         context = to_pipeline_context(ctx, parts)
+        context.timer = PipelineTimer()
         if context.snapshot.topology is None:
             named = context.snapshot.model_copy(update={"topology": self.name})
             context = context.with_snapshot(named)
+        for contract in self._input_contracts:
+            contract.check(context.input_data())
         handle = self._launch(context)
         self._live.add(handle)  # a run goes on even if nobody keeps its handle
         handle.when_done(self._live.discard)
@@ -105,7 +113,7 @@ class Deployment(ABC):
 
     async def run(
         self,
-        ctx: PipelineContext | StageContext | ContextSnapshot | None = None,
+        ctx: RunContext | ContextSnapshot | None = None,
         /,
         **parts: Any,
     ) -> PipelineResults:
@@ -143,9 +151,15 @@ class Deployment(ABC):
             async for index, result in results:
                 yield index, result
 
-    async def _conclude_runs(self) -> None:
-        """Wait until every live run has its result."""
-        await asyncio.gather(*(handle.result() for handle in tuple(self._live)))
+    async def _conclude_runs(self, limit_s: float) -> None:
+        """Give every live run of this event loop the time to have its result."""
+        results = [
+            asyncio.ensure_future(handle.result()) for handle in tuple(self._live) if handle.is_here
+        ]
+        if results:
+            _done, late = await asyncio.wait(results, timeout=limit_s)
+            for result in late:
+                result.cancel()
 
     async def _start_one(self, item: RunInput) -> RunHandle:
         if isinstance(item, str):

@@ -6,29 +6,36 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
+from stageflow_actors.actors.cleaning import clean_up
 from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.messages import RunReport
 from stageflow_actors.actors.reports import result_of, result_without_report
 from stageflow_actors.errors import RuntimeFault, describe_exception
-from stageflow_actors.model.context import Cancellation, PipelineContext
+from stageflow_actors.model.cancellation import Cancellation
+from stageflow_actors.model.cleanup import Cleanup
 from stageflow_actors.model.events import Event
+from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.results import RunResult
+from stageflow_actors.model.settings import Settings
 
 
 class RunHandle(ABC):
     """A run that may still be going on. How it is reached is up to the runtime's subclass.
 
     The events of a short run come with its report. Those of a run that takes longer than
-    ``flush_interval_s``, or whose ``events()`` somebody reads, are fetched while it goes on.
+    ``event_flush_interval_s``, or whose ``events()`` somebody reads, are fetched while it goes on.
     """
 
     def __init__(
-        self, pipeline: str, context: PipelineContext, pump: PumpSource, flush_interval_s: float
+        self, pipeline: str, context: PipelineContext, pump: PumpSource, settings: Settings
     ) -> None:
         self._pipeline = pipeline
         self._context = context
+        self._cleanups = context.take_cleanups()
+        self._cleanup_limit_s = settings.cleanup_timeout_s
         self._started_at = time.time()
         self._cancellation = Cancellation()
         self._pump = pump
@@ -37,7 +44,8 @@ class RunHandle(ABC):
         self._last_seq = 0
         self._news = asyncio.Event()
         self._feed: asyncio.Task[None] | None = None
-        self._feed_timer = self._loop.call_later(flush_interval_s, self._start_feed)
+        flush_s = settings.event_flush_interval_s
+        self._feed_timer = self._loop.call_later(flush_s, self._start_feed)
         # Down from the context to this run, never up: others may run on the same context.
         self._unwatch = context.cancellation.watch(self._take_cancel)
         self._conclusion = self._loop.create_task(self._conclude())
@@ -52,9 +60,26 @@ class RunHandle(ABC):
         """Whether the verdict is here."""
         return self._conclusion.done()
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it belongs to the running event loop; another one may be closed by now."""
+        return self._loop is asyncio.get_running_loop()
+
     async def result(self) -> RunResult:
         """The verdict, once there is one; never raises for how the run ended."""
         return await asyncio.shield(self._conclusion)
+
+    def on_cleanup(self, cleanup: Cleanup) -> None:
+        """Call ``cleanup()`` when the run has ended, before ``result()`` returns.
+
+        See ``RunContext.on_cleanup``; what was registered on the context when the run started
+        belongs to this run, too.
+
+        Raises:
+            TypeError: it cannot be called.
+            CleanupClosedError: the run has ended.
+        """
+        self._cleanups.register(cleanup)
 
     def when_done(self, callback: Callable[[RunHandle], None]) -> None:
         """Call ``callback`` with this handle once the verdict is here."""
@@ -104,6 +129,23 @@ class RunHandle(ABC):
 
     async def _conclude(self) -> RunResult:
         try:
+            result = await self._await_verdict()
+            failures = await clean_up(self._cleanups, self._cleanup_limit_s, stage=None)
+            for artifacts in result.artifacts.values():
+                self._context.artifacts.extend(artifacts)
+            if failures:
+                result = replace(result, cleanup_failures=(*result.cleanup_failures, *failures))
+            return result
+        finally:
+            self._feed_timer.cancel()
+            self._unwatch()
+            if self._feed is not None:
+                self._feed.cancel()
+            # Readers look at is_done, which turns true only after this coroutine has returned.
+            self._loop.call_soon(self._news.set)
+
+    async def _await_verdict(self) -> RunResult:
+        try:
             report = await self._fetch_report()
             self._take(report.events)
             return result_of(report, self._pipeline, self._context.snapshot)
@@ -113,13 +155,6 @@ class RunHandle(ABC):
             return result_without_report(
                 fault, self._pipeline, self._context.snapshot, self._started_at, time.time()
             )
-        finally:
-            self._feed_timer.cancel()
-            self._unwatch()
-            if self._feed is not None:
-                self._feed.cancel()
-            # Readers look at is_done, which turns true only after this coroutine has returned.
-            self._loop.call_soon(self._news.set)
 
     def _take(self, events: Sequence[Event]) -> None:
         fresh = [event for event in events if event.seq > self._last_seq]

@@ -15,19 +15,14 @@ from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport
 from stageflow_actors.actors.run import CLOSED, Run
 from stageflow_actors.actors.runtime import Runtime
-from stageflow_actors.actors.sealing import SealedOutput, seal_snapshot
+from stageflow_actors.actors.sealing import SealedOutput, seal_view
 from stageflow_actors.actors.stage_host import Execution, StageHost
-from stageflow_actors.model.context import (
-    Cancellation,
-    PipelineContext,
-    PipelineTimer,
-)
+from stageflow_actors.actors.wiring import WiredStage, wire
+from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.events import Event
-from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.settings import Settings
-from stageflow_actors.model.snapshot import ContextSnapshot
-from stageflow_actors.model.stage import StageSpec
 from stageflow_actors.ports import Deployable
 
 logger = logging.getLogger("stageflow_actors")
@@ -40,7 +35,7 @@ class LocalRuntime(Runtime):
     """
 
     def deploy(self, pipeline: Deployable) -> Deployment:
-        return LocalDeployment(pipeline.plan, pipeline.specs, self.settings, self._pump)
+        return LocalDeployment(pipeline, self.settings, self._pump)
 
     async def run_once(self, pipeline: Deployable, context: PipelineContext) -> PipelineResults:
         """Deploy, run and close again: nothing outlives the call or its event loop."""
@@ -51,11 +46,9 @@ class LocalRuntime(Runtime):
 class LocalDeployment(Deployment):
     """One ``StageHost`` per stage, all on the event loop that opened it."""
 
-    def __init__(
-        self, plan: Plan, specs: Sequence[StageSpec], settings: Settings, pump: PumpSource
-    ) -> None:
-        super().__init__(plan)
-        self._specs = specs
+    def __init__(self, pipeline: Deployable, settings: Settings, pump: PumpSource) -> None:
+        super().__init__(pipeline)
+        self._stages = wire(pipeline.plan, pipeline.specs)
         self._settings = settings
         self._pump = pump
         self._hosts: list[StageHost] = []
@@ -75,18 +68,18 @@ class LocalDeployment(Deployment):
 
     async def _open(self) -> None:
         self._hosts = []
-        prepared = await asyncio.gather(*(self._prepare(spec) for spec in self._specs))
-        for spec, outcome in zip(self._specs, prepared, strict=True):
+        prepared = await asyncio.gather(*(self._prepare(stage) for stage in self._stages))
+        for stage, outcome in zip(self._stages, prepared, strict=True):
             if isinstance(outcome, Failure):
-                raise setup_error(self.name, spec.name, outcome)
+                raise setup_error(self.name, stage.spec.name, outcome)
         self._hosts = [host for host in prepared if isinstance(host, StageHost)]
 
-    async def _prepare(self, spec: StageSpec) -> StageHost | Failure:
+    async def _prepare(self, stage: WiredStage) -> StageHost | Failure:
         try:
             async with asyncio.timeout(self._settings.deploy_timeout_s):
-                outcome = await StageHost.prepare(spec, self._settings)
+                outcome = await StageHost.prepare(stage, self._settings)
         except TimeoutError:
-            return failure_of(late_error(spec.name, self._settings.deploy_timeout_s))
+            return failure_of(late_error(stage.spec.name, self._settings.deploy_timeout_s))
         if isinstance(outcome, StageHost):
             self._hosts.append(outcome)  # known at once, in case the opening is given up
         return outcome
@@ -110,12 +103,10 @@ class LocalDeployment(Deployment):
             )
 
     def _launch(self, context: PipelineContext) -> RunHandle:
-        bodies = _LocalBodies(self._hosts, context.snapshot)
+        bodies = _LocalBodies(self._hosts, context)
         run = Run(self.plan, bodies, self._settings.max_events_per_run)
         run.begin(cancelled=context.cancellation.reason)
-        return _LocalRunHandle(
-            run, self.name, context, self._pump, self._settings.event_flush_interval_s
-        )
+        return _LocalRunHandle(run, self.name, context, self._pump, self._settings)
 
 
 class _LocalRunHandle(RunHandle):
@@ -125,10 +116,10 @@ class _LocalRunHandle(RunHandle):
         pipeline: str,
         context: PipelineContext,
         pump: PumpSource,
-        flush_interval_s: float,
+        settings: Settings,
     ) -> None:
         self._run = run
-        super().__init__(pipeline, context, pump, flush_interval_s)
+        super().__init__(pipeline, context, pump, settings)
 
     async def _fetch_report(self) -> RunReport:
         return await self._run.ended
@@ -143,13 +134,13 @@ class _LocalRunHandle(RunHandle):
 class _LocalBodies:
     """The bodies of one run: one task each."""
 
-    __slots__ = ("_hosts", "_live", "_loop", "_snapshot", "_timer")
+    __slots__ = ("_hosts", "_live", "_loop", "_timer", "_view")
 
-    def __init__(self, hosts: Sequence[StageHost], snapshot: ContextSnapshot) -> None:
+    def __init__(self, hosts: Sequence[StageHost], context: PipelineContext) -> None:
         self._hosts = hosts
         self._loop = asyncio.get_running_loop()
-        self._snapshot = seal_snapshot(snapshot)
-        self._timer = PipelineTimer()
+        self._view = seal_view(context.view)
+        self._timer = context.timer
         self._live: dict[int, tuple[Cancellation, asyncio.Task[None]]] = {}
 
     def start(self, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]) -> None:
@@ -168,7 +159,7 @@ class _LocalBodies:
         attempt: int,
         inputs: Mapping[str, SealedOutput],
     ) -> None:
-        execution = Execution(self._snapshot, self._timer, attempt, inputs, cancellation)
+        execution = Execution(self._view, self._timer, attempt, inputs, cancellation)
         receipt = await self._hosts[stage].execute(execution)
         del self._live[stage]
         run.stage_ended(stage, attempt, receipt)

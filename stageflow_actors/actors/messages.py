@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.sealing import PlainEvent, SealedOutput
-from stageflow_actors.engine.facts import Ending
+from stageflow_actors.engine.facts import Ending, Signal
+from stageflow_actors.model.cleanup import CleanupFailure
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.results import RunStatus
 
@@ -26,7 +27,7 @@ class RunRequest(NamedTuple):
     """Handle to supervisor: start a run. ``cancelled`` is set where it was cancelled before."""
 
     run: str
-    snapshot: Payload
+    view: Payload
     started_ms: int
     cancelled: str | None
 
@@ -36,9 +37,9 @@ class Envelope(NamedTuple):
 
     run: str
     attempt: int
-    snapshot: Payload
+    view: Payload
     started_ms: int
-    inputs: Mapping[str, Payload]
+    inputs: Mapping[str, SealedOutput]
 
 
 class Receipt(NamedTuple):
@@ -54,6 +55,8 @@ class Receipt(NamedTuple):
     reason: str = ""
     failure: Failure | None = None
     events: tuple[PlainEvent, ...] = ()
+    signal: Signal | None = None
+    cleanup_failures: tuple[CleanupFailure, ...] = ()
 
     @classmethod
     def failed(

@@ -20,7 +20,7 @@ from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.failures import Failure, setup_error
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import RunReport, RunRequest, pack, unpack
-from stageflow_actors.actors.sealing import seal_snapshot, snapshot_to_payload
+from stageflow_actors.actors.sealing import seal_view, view_to_payload
 from stageflow_actors.actors.supervisor import Supervisor
 from stageflow_actors.errors import (
     RayStartError,
@@ -28,10 +28,10 @@ from stageflow_actors.errors import (
     SupervisorLostError,
     describe_exception,
 )
-from stageflow_actors.model.context import PipelineContext, PipelineTimer
 from stageflow_actors.model.events import Event
-from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.ports import Deployable
 
 logger = logging.getLogger("stageflow_actors")
 
@@ -43,9 +43,9 @@ class RayDeployment(Deployment):
     """The client's side of one supervisor."""
 
     def __init__(
-        self, plan: Plan, code: Sequence[Payload], settings: Settings, pump: PumpSource
+        self, pipeline: Deployable, code: Sequence[Payload], settings: Settings, pump: PumpSource
     ) -> None:
-        super().__init__(plan)
+        super().__init__(pipeline)
         self._code = code
         self._settings = settings
         self._pump = pump
@@ -112,7 +112,8 @@ class RayDeployment(Deployment):
         answer = asyncio.wrap_future(self.call("close").future())
         try:
             await asyncio.wait_for(answer, limit_s)
-            await self._conclude_runs()  # their reports are on the way; only then may it be killed
+            # Their reports are on the way; only then may it be killed.
+            await self._conclude_runs(self._settings.stop_timeout_s)
         except (RayError, TimeoutError) as error:
             logger.warning(
                 "The supervisor of pipeline '%s' did not close by itself: %s.",
@@ -125,8 +126,7 @@ class RayDeployment(Deployment):
     def _launch(self, context: PipelineContext) -> RunHandle:
         # Unique even where two runs share a pipeline_run_id.
         run = f"{self._id}-{next(self._numbers)}"
-        interval_s = self._settings.event_flush_interval_s
-        return _RayRunHandle(self, run, context, self._pump, interval_s)
+        return _RayRunHandle(self, run, context, self._pump, self._settings)
 
 
 class _RayRunHandle(RunHandle):
@@ -136,18 +136,18 @@ class _RayRunHandle(RunHandle):
         run: str,
         context: PipelineContext,
         pump: PumpSource,
-        flush_interval_s: float,
+        settings: Settings,
     ) -> None:
         self._deployment = deployment
         self._run = run
         request = RunRequest(
             run=run,
-            snapshot=snapshot_to_payload(seal_snapshot(context.snapshot)),
-            started_ms=PipelineTimer.now_ms(),
+            view=view_to_payload(seal_view(context.view)),
+            started_ms=context.timer.pipeline_start_ms,
             cancelled=context.cancellation.reason,
         )
         self._report = deployment.call("run", pack(request))
-        super().__init__(deployment.name, context, pump, flush_interval_s)
+        super().__init__(deployment.name, context, pump, settings)
 
     async def _fetch_report(self) -> RunReport:
         return cast("RunReport", unpack(await self._report))

@@ -66,6 +66,9 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
         reason=reason,
         artifacts={name: tuple(out.artifacts) for name, out in outputs.items() if out.artifacts},
         events_dropped=report.events_dropped,
+        cleanup_failures=tuple(
+            failure for end in report.ends for failure in end.receipt.cleanup_failures
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from stageflow_actors.engine.commands import (
     EmitEvent,
     EndRun,
     InterruptStage,
+    SkipStage,
     StartStage,
 )
 from stageflow_actors.engine.facts import (
@@ -33,6 +34,9 @@ from stageflow_actors.engine.facts import (
 from stageflow_actors.engine.machine import RunMachine
 from stageflow_actors.engine.state import StageState
 from stageflow_actors.engine.transitions import timeout_text
+from stageflow_actors.model.cleanup import CleanupFailure
+from stageflow_actors.model.frozen import FrozenDict
+from stageflow_actors.model.output import StageOutput, StageStatus
 from stageflow_actors.model.plan import Plan
 
 CLOSED = "the deployment was closed"
@@ -99,8 +103,16 @@ class Run:
             self._outputs[stage] = receipt.output
         for type_, at, data in receipt.events:
             self.log.append_from_stage(type_, at, name, attempt, data)
+        for failure in receipt.cleanup_failures:
+            self._report_cleanup(name, attempt, failure)
         fact = StageEnded(
-            stage, attempt, Ending(receipt.ending), time.time(), receipt.reason, _detail(receipt)
+            stage,
+            attempt,
+            Ending(receipt.ending),
+            time.time(),
+            receipt.reason,
+            _detail(receipt),
+            receipt.signal,
         )
         if self._machine.state.live == 1 and not self._inbox:
             # Nothing else of this run can end in this turn: spare the loop one.
@@ -133,6 +145,15 @@ class Run:
         }
         self._bodies.start(self, command.stage, command.attempt, inputs)
 
+    def _skip(self, command: SkipStage) -> None:
+        output = StageOutput(
+            StageStatus.SKIP, FrozenDict({"reason": command.reason}), duration_ms=0
+        )
+        receipt = Receipt(Ending.SKIP.value, command.at, command.at, output, command.reason)
+        name = self._plan.stages[command.stage].name
+        self._outputs[command.stage] = output
+        self._ends[command.stage] = StageEnd(name, 1, receipt)
+
     def _interrupt(self, command: InterruptStage) -> None:
         self._bodies.interrupt(command.stage, command.attempt, command.reason)
 
@@ -152,6 +173,14 @@ class Run:
     def _emit(self, command: EmitEvent) -> None:
         stage = None if command.stage is None else self._plan.stages[command.stage].name
         self.log.append(command.type, command.at, stage, command.attempt, command.data)
+
+    def _report_cleanup(self, stage: str, attempt: int, failure: CleanupFailure) -> None:
+        data = {
+            "cleanup": failure.cleanup,
+            "error": failure.message,
+            "error_type": failure.error_type,
+        }
+        self.log.append(f"stage.{stage}.cleanup_failed", time.time(), stage, attempt, data)
 
     def _end(self, command: EndRun) -> None:
         self.log.close()
@@ -181,6 +210,7 @@ class Run:
 
 _PERFORM: dict[type, Callable[[Run, Any], None]] = {
     StartStage: Run._start,
+    SkipStage: Run._skip,
     InterruptStage: Run._interrupt,
     ArmTimer: Run._arm,
     DisarmTimer: Run._disarm,

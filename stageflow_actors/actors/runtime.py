@@ -10,7 +10,7 @@ from typing import Self
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
 from stageflow_actors.actors.observation import DEFAULT_SINK
-from stageflow_actors.model.context import PipelineContext
+from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.ports import Deployable, EventSink

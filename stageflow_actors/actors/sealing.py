@@ -10,7 +10,8 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from stageflow_actors.actors.codec import PROTOCOL, Payload, decode, encode
 from stageflow_actors.errors import (
@@ -20,8 +21,11 @@ from stageflow_actors.errors import (
     describe_exception,
     plain_text,
 )
+from stageflow_actors.model.extensions import ExtensionBundle
 from stageflow_actors.model.frozen import DEFAULT_MAX_DEPTH, FrozenDict, freeze
 from stageflow_actors.model.output import StageArtifact, StageEvent, StageOutput, StageStatus
+from stageflow_actors.model.routing import RoutingDecision
+from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.snapshot import ContextSnapshot
 
 _REPR_LIMIT = 200
@@ -47,9 +51,14 @@ def seal(
     if output.artifacts:
         artifacts, artifacts_are_plain = _freeze_artifacts(output.artifacts, max_depth)
         is_plain = is_plain and artifacts_are_plain
+    routing = output.routing
+    if routing is not None:
+        metadata, metadata_is_plain = freeze(dict(routing.metadata), max_depth=max_depth)
+        routing = replace(routing, metadata=metadata)
+        is_plain = is_plain and metadata_is_plain
     error = None if output.error is None else plain_text(output.error)
     version = None if output.version is None else plain_text(output.version)
-    sealed = StageOutput(output.status, data, artifacts, (), error, duration_ms, version)
+    sealed = StageOutput(output.status, data, artifacts, (), error, duration_ms, version, routing)
     return sealed if is_plain else _encode_opaque(sealed, stage)
 
 
@@ -57,9 +66,12 @@ def open_output(sealed: SealedOutput) -> StageOutput:
     """The output for one reader."""
     if type(sealed) is StageOutput:
         return sealed
-    status, data, artifacts, error, duration_ms, version = decode(sealed)  # type: ignore[arg-type]
+    status, data, artifacts, error, duration_ms, version, routing = decode(
+        sealed  # type: ignore[arg-type]
+    )
     made = tuple(StageArtifact(*fields) for fields in artifacts)
-    return StageOutput(StageStatus(status), data, made, (), error, duration_ms, version)
+    decision = None if routing is None else RoutingDecision(*routing)
+    return StageOutput(StageStatus(status), data, made, (), error, duration_ms, version, decision)
 
 
 def output_to_payload(sealed: SealedOutput) -> Payload:
@@ -72,8 +84,20 @@ def output_to_payload(sealed: SealedOutput) -> Payload:
 
 def _fields(output: StageOutput) -> tuple[Any, ...]:
     artifacts = tuple((a.type, a.payload, a.timestamp) for a in output.artifacts)
-    status = output.status.value
-    return status, output.data, artifacts, output.error, output.duration_ms, output.version
+    decision = output.routing
+    routing = None
+    if decision is not None:
+        fallback, metadata = decision.fallback_route, decision.metadata
+        routing = (decision.selected_route, decision.confidence, fallback, metadata)
+    return (
+        output.status.value,
+        output.data,
+        artifacts,
+        output.error,
+        output.duration_ms,
+        output.version,
+        routing,
+    )
 
 
 def _freeze_data(data: Any, stage: str, max_depth: int) -> tuple[Any, bool]:
@@ -112,29 +136,66 @@ def _encode_opaque(output: StageOutput, stage: str) -> Payload:
     return payload
 
 
-def seal_snapshot(snapshot: ContextSnapshot) -> ContextSnapshot | Payload:
-    """The snapshot as its readers may have it: itself, or bytes where its metadata is opaque.
+def seal_view(view: RunView) -> RunView | Payload:
+    """What the stages of a run are given, as they may have it: itself, or bytes where opaque.
 
     Raises:
-        InvalidRunInputError: its metadata cannot be pickled.
+        InvalidRunInputError: a part of it cannot be pickled, contains itself or is too deep.
     """
-    if type(snapshot) is ContextSnapshot and freeze(snapshot.metadata)[1]:
-        return snapshot
+    data, is_plain = _NO_DATA, view.ports is None and _is_plain_snapshot(view.snapshot)
+    if view.data:
+        try:
+            data, data_is_plain = freeze(dict(view.data))
+        except StageOutputError as error:
+            raise InvalidRunInputError(
+                f"The run cannot use the given data: {error.message}", hint=error.hint
+            ) from error
+        is_plain = is_plain and data_is_plain
+    sealed = view._replace(data=data)
+    if is_plain:
+        return sealed
+    _check_ports(view)
     try:
-        return encode(snapshot)
+        return encode(tuple(sealed))
     except Exception as error:
         raise InvalidRunInputError(
-            "The metadata of the run, or its snapshot, cannot be pickled: "
+            "The data, the snapshot or the metadata of the run cannot be pickled: "
             f"{type(error).__name__}: {describe_exception(error)}.",
             hint="Pass data, not locks, sockets, files or generators.",
         ) from error
 
 
-def snapshot_to_payload(sealed: ContextSnapshot | Payload) -> Payload:
+def _is_plain_snapshot(snapshot: ContextSnapshot) -> bool:
+    return (
+        type(snapshot) is ContextSnapshot
+        and freeze(snapshot.metadata)[1]
+        and not isinstance(snapshot.extensions, ExtensionBundle)
+    )
+
+
+def _check_ports(view: RunView) -> None:
+    """Each by itself, so that the error can name the one at fault."""
+    for name, port in view.ports.items() if view.ports is not None else ():
+        try:
+            encode(port)
+        except Exception as error:
+            raise InvalidRunInputError(
+                f"Port '{name}' cannot travel to the stages: "
+                f"{type(error).__name__}: {describe_exception(error)}.",
+                hint="Pass what it takes to open it, or open it in setup() of the stage.",
+            ) from error
+
+
+def view_to_payload(sealed: RunView | Payload) -> Payload:
     """``sealed`` as bytes, for readers in other processes."""
     if isinstance(sealed, Payload):
         return sealed
-    return Payload(pickle.dumps(sealed, protocol=PROTOCOL))
+    return Payload(pickle.dumps(tuple(sealed), protocol=PROTOCOL))
+
+
+def open_view(sealed: RunView | Payload) -> RunView:
+    """The view for one reader."""
+    return sealed if isinstance(sealed, RunView) else RunView(*decode(sealed))
 
 
 def plain_event(event: StageEvent) -> PlainEvent:
@@ -143,13 +204,22 @@ def plain_event(event: StageEvent) -> PlainEvent:
     Events are for observation: odd data in one must not fail a stage, nor travel as code.
     """
     try:
-        frozen, is_plain = freeze(dict(event.data))
-        if not is_plain:
-            frozen = {plain_text(key): _plain_or_repr(value) for key, value in event.data.items()}
-        return plain_text(event.type), event.timestamp.timestamp(), frozen
+        return plain_text(event.type), event.timestamp.timestamp(), plain_data(event.data)
     except Exception as error:
         text = f"{type(error).__name__}: {describe_exception(error)}"
         return "stage.event.unreadable", time.time(), {"error": text}
+
+
+def plain_data(data: Mapping[Any, Any]) -> Mapping[str, Any]:
+    """``data`` frozen; what in it is not plain becomes its ``repr``.
+
+    Raises:
+        StageOutputError: it contains itself or is too deep.
+    """
+    frozen, is_plain = freeze(dict(data))
+    if is_plain:
+        return cast("Mapping[str, Any]", frozen)
+    return {plain_text(key): _plain_or_repr(value) for key, value in data.items()}
 
 
 def _plain_or_repr(value: Any) -> Any:

@@ -13,8 +13,9 @@ from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wir
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.sealing import output_to_payload
 from stageflow_actors.actors.stage_host import Execution, StageHost
-from stageflow_actors.model.context import Cancellation, PipelineTimer
+from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.timer import PipelineTimer
 
 ExecutionId = tuple[str, int]
 """A run and an attempt: one execution of this stage."""
@@ -41,10 +42,10 @@ class StageActor:
         """Load the stage and run its ``setup``; the process id, or why it failed."""
         self._work.adopt()
         try:
-            spec = decode(code)
+            stage = decode(code)
         except Exception as error:
             return failure_to_wire(failure_of(error))
-        host = await StageHost.prepare(spec, self._settings)
+        host = await StageHost.prepare(stage, self._settings)
         if isinstance(host, Failure):
             return failure_to_wire(host)
         self._host = host
@@ -63,7 +64,7 @@ class StageActor:
         try:
             receipt = await self._host.execute(
                 Execution(
-                    envelope.snapshot,
+                    envelope.view,
                     PipelineTimer(envelope.started_ms),
                     envelope.attempt,
                     envelope.inputs,
@@ -96,9 +97,9 @@ class StageActor:
 
 
 def _to_wire(receipt: Receipt) -> Receipt:
-    ending, started_at, ended_at, output, reason, failure, events = receipt
+    output, failure = receipt.output, receipt.failure
     if output is not None:
-        output = output_to_payload(output)
+        receipt = receipt._replace(output=output_to_payload(output))
     if failure is not None:
-        failure = failure_to_wire(failure)
-    return Receipt(ending, started_at, ended_at, output, reason, failure, events)
+        receipt = receipt._replace(failure=failure_to_wire(failure))
+    return receipt

@@ -13,32 +13,43 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from stageflow_actors.actors.codec import Payload, decode
+from stageflow_actors.actors.cleaning import clean_up, clean_up_in_thread
+from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure, failure_of, unreadable
 from stageflow_actors.actors.messages import Receipt
-from stageflow_actors.actors.sealing import SealedOutput, open_output, plain_event, seal
-from stageflow_actors.engine.facts import Ending
-from stageflow_actors.errors import StageCancellationRequested, StageFailedError
-from stageflow_actors.model.context import Cancellation, PipelineTimer, StageContext
+from stageflow_actors.actors.routes import take_route
+from stageflow_actors.actors.sealing import (
+    SealedOutput,
+    open_output,
+    open_view,
+    plain_event,
+    seal,
+)
+from stageflow_actors.actors.wiring import WiredStage
+from stageflow_actors.engine.facts import Ending, Signal
+from stageflow_actors.errors import StageCancellationRequested, StageFailedError, plain_text
+from stageflow_actors.model.cancellation import Cancellation
+from stageflow_actors.model.cleanup import NO_CLEANUPS
 from stageflow_actors.model.inputs import StageInputs
 from stageflow_actors.model.output import StageOutput, StageStatus, to_output
+from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.settings import Settings
-from stageflow_actors.model.snapshot import ContextSnapshot
-from stageflow_actors.model.stage import StageSpec, body_of, instantiate, is_blocking
+from stageflow_actors.model.stage import body_of, instantiate, is_blocking
+from stageflow_actors.model.stage_context import StageContext
+from stageflow_actors.model.timer import PipelineTimer
 
 logger = logging.getLogger("stageflow_actors")
 
-Outcome = tuple[Any, BaseException | None]
-"""What a body returned, or what it raised."""
 _CANCEL = Ending.CANCEL.value
 
 
 class Execution(NamedTuple):
     """What one execution of a stage is given, sealed."""
 
-    snapshot: ContextSnapshot | Payload
+    view: RunView | Payload
     timer: PipelineTimer
     attempt: int
     inputs: Mapping[str, SealedOutput]
@@ -48,11 +59,26 @@ class Execution(NamedTuple):
 class StageHost:
     """One stage, alive: one instance, set up once, executing any number of runs at a time."""
 
-    __slots__ = ("_after", "_body", "_instance", "_is_blocking", "_settings", "_threads", "name")
+    __slots__ = (
+        "_after",
+        "_body",
+        "_contracts",
+        "_instance",
+        "_is_blocking",
+        "_routes",
+        "_settings",
+        "_threads",
+        "_timeout_s",
+        "name",
+    )
 
-    def __init__(self, spec: StageSpec, settings: Settings) -> None:
+    def __init__(self, stage: WiredStage, settings: Settings) -> None:
+        spec = stage.spec
         self.name = spec.name
-        self._after = spec.after
+        self._after = (*spec.after, *spec.after_any)
+        self._timeout_s = spec.timeout
+        self._routes = stage.routes
+        self._contracts = stage.contracts
         self._settings = settings
         self._instance = instantiate(spec)
         self._body: Callable[[StageContext], Any] = body_of(self._instance)
@@ -60,10 +86,10 @@ class StageHost:
         self._threads: ThreadPoolExecutor | None = None
 
     @classmethod
-    async def prepare(cls, spec: StageSpec, settings: Settings) -> StageHost | Failure:
+    async def prepare(cls, stage: WiredStage, settings: Settings) -> StageHost | Failure:
         """A host whose ``setup`` has run, or why there is none."""
         try:
-            host = cls(spec, settings)
+            host = cls(stage, settings)
             await host._call_hook("setup")
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
@@ -84,57 +110,70 @@ class StageHost:
                 self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def execute(self, execution: Execution) -> Receipt:
-        """Run the body once. Never raises: whatever the body does ends in a receipt.
+        """Run the body once, then its cleanups. Never raises: whatever happens is a receipt.
 
         A request to stop cancels the task that runs this where the body is a coroutine. A body in a
         thread is asked through its context, and waited for.
         """
-        started_at, began = time.time(), time.perf_counter()
-        emitted: list[Any] = []
+        started_at = time.time()
         try:
-            ctx = self._open(execution)
-            emitted = ctx.emitted
-            if ctx.is_cancelled:
-                return Receipt.interrupted(ctx.cancellation_reason, started_at, started_at)
-            returned, error = await self._run_body(ctx)
-            spent = time.perf_counter() - began
-            if error is None:
-                return self._returned(to_output(returned, self.name), ctx, started_at, spent)
+            ctx = self._open(execution, started_at)
+        except BaseException as error:
+            return Receipt.failed(failure_of(error), started_at, time.time())
+        if ctx.is_cancelled:
+            return Receipt.interrupted(ctx.cancellation_reason, started_at, started_at)
+        receipt = await self._run(ctx, started_at)
+        cleanups = ctx.end()
+        if cleanups is NO_CLEANUPS:
+            return receipt
+        limit_s = self._settings.cleanup_timeout_s
+        failures = [*ctx.cleanup_failures, *await clean_up(cleanups, limit_s, self.name)]
+        return receipt._replace(cleanup_failures=tuple(failures)) if failures else receipt
+
+    async def _run(self, ctx: StageContext, started_at: float) -> Receipt:
+        began = time.perf_counter()
+        returned, error = None, None
+        try:
+            if self._is_blocking:
+                done = await self._in_thread(ctx, started_at, began)
+                if isinstance(done, Receipt):
+                    return done
+            else:
+                done = self._body(ctx)
+            returned = await _interruptible(done, ctx)
         except BaseException as raised:
             error = raised
-        spent = time.perf_counter() - began
-        return self._raised(error, execution.cancellation, emitted, started_at, spent)
+        return self._receipt(returned, error, ctx, started_at, began)
 
-    def _open(self, execution: Execution) -> StageContext:
-        sealed = execution.snapshot
+    def _open(self, execution: Execution, started_at: float) -> StageContext:
         try:
-            snapshot: ContextSnapshot = decode(sealed) if isinstance(sealed, Payload) else sealed
+            view = open_view(execution.view)
             inputs = {name: open_output(output) for name, output in execution.inputs.items()}
         except Exception as error:
             raise unreadable(f"The inputs of stage '{self.name}'", error) from error
+        snapshot, data, correlation_id, ports = view
         return StageContext(
             snapshot,
-            StageInputs(snapshot, inputs, stage_name=self.name, after=self._after),
+            StageInputs(snapshot, inputs, stage_name=self.name, after=self._after, ports=ports),
             self.name,
             execution.timer,
             attempt=execution.attempt,
             cancellation=execution.cancellation,
+            data=data,
+            correlation_id=correlation_id,
+            deadline_at=None if self._timeout_s is None else started_at + self._timeout_s,
         )
 
-    async def _run_body(self, ctx: StageContext) -> Outcome:
-        if not self._is_blocking:
-            return await _interruptible(self._body(ctx), ctx), None
-        returned, error = await self._in_thread(ctx)
-        if error is not None or not inspect.isawaitable(returned):
-            return returned, error
-        return await _interruptible(returned, ctx), None
-
-    async def _in_thread(self, ctx: StageContext) -> Outcome:
+    async def _in_thread(
+        self, ctx: StageContext, started_at: float, began: float
+    ) -> Receipt | Awaitable[Any]:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(
                 self._settings.max_threads_per_stage, thread_name_prefix=f"stage-{self.name}"
             )
-        future = self._threads.submit(contextvars.copy_context().run, _capture, self._body, ctx)
+        loop = asyncio.get_running_loop()
+        run = contextvars.copy_context().run
+        future = self._threads.submit(run, self._block, ctx, started_at, began, loop)
         # A body that still waits for a thread can be taken back; a running one is waited for.
         unwatch = ctx.cancellation.watch(lambda _reason: _stop(future))
         try:
@@ -142,10 +181,49 @@ class StageHost:
         finally:
             unwatch()
 
+    def _block(
+        self, ctx: StageContext, started_at: float, began: float, loop: asyncio.AbstractEventLoop
+    ) -> Receipt | Awaitable[Any]:
+        """In its thread: the body, then its cleanups; some things only close where they opened.
+
+        What the body raises is a receipt, too: asyncio treats StopIteration, SystemExit,
+        KeyboardInterrupt and GeneratorExit of a future in ways of its own.
+        """
+        returned, error = None, None
+        try:
+            returned = self._body(ctx)
+        except BaseException as raised:
+            error = raised
+        if inspect.isawaitable(returned):
+            return returned
+        receipt = self._receipt(returned, error, ctx, started_at, began)
+        limit_s = self._settings.cleanup_timeout_s
+        ctx.cleanup_failures += clean_up_in_thread(ctx.end(), limit_s, self.name, loop)
+        return receipt
+
+    def _receipt(
+        self,
+        returned: Any,
+        error: BaseException | None,
+        ctx: StageContext,
+        started_at: float,
+        began: float,
+    ) -> Receipt:
+        """What became of the body, its output taken as it is now."""
+        spent = time.perf_counter() - began
+        if error is None:
+            try:
+                return self._returned(to_output(returned, self.name), ctx, started_at, spent)
+            except BaseException as raised:
+                error = raised
+        return self._raised(error, ctx, started_at, spent)
+
     def _returned(
         self, output: StageOutput, ctx: StageContext, started_at: float, spent: float
     ) -> Receipt:
         is_ok, is_failed = output.status is StageStatus.OK, output.status is StageStatus.FAIL
+        if ctx.artifacts:
+            output = replace(output, artifacts=(*ctx.artifacts, *output.artifacts))
         sealed = seal(output, self.name, int(spent * 1000), max_depth=self._settings.max_data_depth)
         events = (*ctx.emitted, *output.events) if ctx.emitted or output.events else ()
         return Receipt(
@@ -156,18 +234,25 @@ class StageHost:
             "" if is_ok else output.reason,
             failure_of(StageFailedError(output.reason)) if is_failed else None,
             tuple(map(plain_event, events)) if events else (),
+            self._signal(output) if is_ok else None,
         )
 
+    def _signal(self, output: StageOutput) -> Signal | None:
+        """What an ok output says to the stages that wait for it, once it keeps its contracts."""
+        for contract in self._contracts:
+            contract.check(output.data)
+        skip_reason = output.data.get("skip_reason")
+        if output.routing is None and not self._routes and not skip_reason:
+            return None
+        reason = plain_text(skip_reason) if skip_reason else ""
+        return Signal(reason, *take_route(output.routing, self._routes, self.name))
+
     def _raised(
-        self,
-        error: BaseException,
-        cancellation: Cancellation,
-        emitted: list[Any],
-        started_at: float,
-        spent: float,
+        self, error: BaseException, ctx: StageContext, started_at: float, spent: float
     ) -> Receipt:
-        events = tuple(map(plain_event, emitted))
+        events = tuple(map(plain_event, ctx.emitted))
         ended_at = started_at + spent
+        cancellation = ctx.cancellation
         if isinstance(error, StageCancellationRequested):
             # One that asks for the cancel ends like one that returned it; an answer has no output.
             output = StageOutput.cancel(error.reason)
@@ -185,18 +270,6 @@ class StageHost:
             returned = hook()
             if inspect.isawaitable(returned):
                 await returned
-
-
-def _capture(body: Callable[[StageContext], Any], ctx: StageContext) -> Outcome:
-    """What ``body`` returned or raised, as a value.
-
-    asyncio treats StopIteration, SystemExit, KeyboardInterrupt and GeneratorExit of a future in
-    ways of its own.
-    """
-    try:
-        return body(ctx), None
-    except BaseException as error:
-        return None, error
 
 
 async def _interruptible(body: Awaitable[Any], ctx: StageContext) -> Any:

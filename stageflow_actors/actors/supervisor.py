@@ -147,7 +147,7 @@ class _RemoteBodies:
 
     def start(self, run: Run, stage: int, attempt: int, inputs: Mapping[str, Any]) -> None:
         request = self._request
-        envelope = Envelope(request.run, attempt, request.snapshot, request.started_ms, inputs)
+        envelope = Envelope(request.run, attempt, request.view, request.started_ms, inputs)
         self._group.execute(
             stage, envelope, lambda receipt: run.stage_ended(stage, attempt, receipt)
         )

@@ -18,6 +18,15 @@ class StartStage:
 
 
 @dataclass(slots=True)
+class SkipStage:
+    """Do not run the body of a stage: its output is a skip with this reason."""
+
+    stage: int
+    reason: str
+    at: float
+
+
+@dataclass(slots=True)
 class InterruptStage:
     """Tell a running body to stop; it still has to report its end."""
 
@@ -63,4 +72,4 @@ class EndRun:
     reason: str | None
 
 
-Command = StartStage | InterruptStage | ArmTimer | DisarmTimer | EmitEvent | EndRun
+Command = StartStage | SkipStage | InterruptStage | ArmTimer | DisarmTimer | EmitEvent | EndRun

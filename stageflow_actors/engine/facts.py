@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Ending(StrEnum):
@@ -21,6 +21,18 @@ class Ending(StrEnum):
     FAIL = "fail"
     INTERRUPTED = "interrupted"
     """The stage stopped because it was told to."""
+
+
+class Signal(NamedTuple):
+    """What a stage that ended ok tells the stages that wait for it, beside its data.
+
+    ``skip_reason`` is why conditional ones should be skipped, if they should. ``route`` is the one
+    it has taken, if it decided on a route, and ``routing`` what the event says about that.
+    """
+
+    skip_reason: str = ""
+    route: str | None = None
+    routing: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -40,6 +52,7 @@ class StageEnded:
     at: float
     reason: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    signal: Signal | None = None
 
 
 @dataclass(slots=True)

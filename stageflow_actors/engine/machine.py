@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from stageflow_actors.engine.branches import Skip, release, skip_of
 from stageflow_actors.engine.commands import (
     ArmTimer,
     Command,
     EmitEvent,
     EndRun,
-    InterruptStage,
+    SkipStage,
     StartStage,
 )
 from stageflow_actors.engine.facts import (
     CancelRequested,
+    Ending,
     Fact,
     RunAccepted,
     StageEnded,
     StageTimerFired,
 )
+from stageflow_actors.engine.finalizers import expect, note_over, still_run
 from stageflow_actors.engine.state import RunPhase, RunState, StageState
-from stageflow_actors.engine.transitions import RUN_TRANSITIONS
+from stageflow_actors.engine.transitions import RUN_TRANSITIONS, stop_running
 from stageflow_actors.engine.verdict import decisive
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.results import RunStatus
@@ -48,9 +51,9 @@ def _rank(fact: Fact) -> tuple[int, int]:
 class RunMachine:
     """Fail-fast execution of a plan.
 
-    A stage starts as soon as all its dependencies have passed. The first failure, timeout or cancel
-    stops the run: live bodies are told to stop, and the verdict follows when the last has ended.
-    Constant work per stage and edge.
+    A stage starts, or is skipped, as soon as all its dependencies have passed. The first failure,
+    timeout or cancel stops the run: live bodies are told to stop, finalizers run after a failure,
+    and the verdict follows when the last has ended. Constant work per stage and edge.
     """
 
     __slots__ = ("state",)
@@ -70,37 +73,61 @@ class RunMachine:
 
     def _act_on_tick(self, now: float, commands: list[Command]) -> None:
         state = self.state
-        if state.phase is RunPhase.RUNNING:
-            if state.tick_causes:
-                self._stop(commands)
-            else:
-                self._start_ready(now, commands)
-        state.ready.clear()
+        if state.phase is RunPhase.RUNNING and state.tick_causes:
+            self._stop(commands)
+        self._start_ready(now, commands)
         state.tick_causes.clear()
         if not state.live and state.phase in (RunPhase.RUNNING, RunPhase.STOPPING):
             self._end(now, commands)
 
     def _start_ready(self, now: float, commands: list[Command]) -> None:
         state = self.state
-        if state.remaining == len(state.stages) and not state.live:
+        if state.ready and state.remaining == len(state.stages) and not state.live:
             commands.append(EmitEvent("pipeline.started", now))
-        for index in sorted(state.ready) if len(state.ready) > 1 else state.ready:
-            stage = state.plan.stages[index]
-            state.stages[index] = StageState.RUNNING
-            state.live += 1
-            commands.append(EmitEvent(f"stage.{stage.name}.started", now, index, 1))
-            commands.append(StartStage(index, 1))
-            if stage.timeout_s is not None:
-                commands.append(ArmTimer(index, 1, stage.timeout_s))
+        while state.ready:  # a stage that is skipped may make others ready at once
+            ready, state.ready = state.ready, []
+            for index in sorted(ready) if len(ready) > 1 else ready:
+                self._start_or_skip(index, now, commands)
+
+    def _start_or_skip(self, index: int, now: float, commands: list[Command]) -> None:
+        state = self.state
+        skip = skip_of(state, index)
+        if skip is not None:
+            self._skip(index, skip, now, commands)
+            return
+        stage = state.plan.stages[index]
+        state.stages[index] = StageState.RUNNING
+        state.live += 1
+        commands.append(EmitEvent(f"stage.{stage.name}.started", now, index, 1))
+        commands.append(StartStage(index, 1))
+        if stage.timeout_s is not None:
+            commands.append(ArmTimer(index, 1, stage.timeout_s))
+
+    def _skip(self, index: int, skip: Skip, now: float, commands: list[Command]) -> None:
+        state = self.state
+        state.stages[index] = StageState.SKIPPED
+        state.remaining -= 1
+        reasons = state.unselected if skip.is_unselected else state.skip_reasons
+        reasons[index] = skip.reason
+        release(state, index)
+        if state.expected:
+            note_over(state, index)
+        data: dict[str, Any] = {"status": Ending.SKIP.value, "duration_ms": 0}
+        if skip.reason:
+            data["reason"] = skip.reason
+        name = state.plan.stages[index].name
+        commands.append(SkipStage(index, skip.reason, now))
+        commands.append(EmitEvent(f"stage.{name}.skipped", now, index, 1, data))
 
     def _stop(self, commands: list[Command]) -> None:
         state = self.state
         state.phase = RunPhase.STOPPING
         state.cause = cause = decisive(state.tick_causes)
-        for index, stage_state in enumerate(state.stages):
-            if stage_state is StageState.RUNNING:
-                state.stages[index] = StageState.STOPPING
-                commands.append(InterruptStage(index, 1, cause.reason))
+        state.ready.clear()
+        finalizers_run = still_run(state)
+        if finalizers_run:
+            expect(state)
+        stop_running(state, cause.reason, commands, spare_finalizers=finalizers_run)
 
     def _end(self, now: float, commands: list[Command]) -> None:
         state = self.state

@@ -51,20 +51,29 @@ class RunState:
     """Mutable, private to ``RunMachine``; read by invariants and tests.
 
     ``waiting_for[i]`` counts the stages before stage ``i`` that have not passed yet. ``live`` and
-    ``remaining`` count stages with a live body and stages that have not ended.
+    ``remaining`` count stages with a live body and stages that have not ended. ``taken`` has the
+    routes of the routers so far, ``unselected`` the stages that are on none of them, and
+    ``skip_reasons`` what conditional stages are skipped for; both with their reasons. Once the run
+    stops, ``expected[i]`` counts the stages that finalizer ``i`` still waits for; it is there for
+    those that may start.
     """
 
     __slots__ = (
         "accepted_at",
         "cause",
+        "expected",
+        "is_cancelled",
         "late_facts",
         "live",
         "phase",
         "plan",
         "ready",
         "remaining",
+        "skip_reasons",
         "stages",
+        "taken",
         "tick_causes",
+        "unselected",
         "waiting_for",
     )
 
@@ -72,11 +81,19 @@ class RunState:
         self.plan = plan
         self.phase = RunPhase.CREATED
         self.stages = [StageState.WAITING] * len(plan.stages)
-        self.waiting_for = [len(stage.dependencies) + len(stage.after) for stage in plan.stages]
+        self.waiting_for = [
+            len(stage.dependencies) + len(stage.after) + len(stage.after_any)
+            for stage in plan.stages
+        ]
         self.remaining = len(plan.stages)
         self.live = 0
         self.cause: Cause | None = None
         self.accepted_at = 0.0
         self.late_facts = 0
+        self.is_cancelled = False
+        self.expected: dict[int, int] = {}
+        self.taken: dict[int, str] = {}
+        self.unselected: dict[int, str] = {}
+        self.skip_reasons: dict[int, str] = {}
         self.ready: list[int] = []
         self.tick_causes: list[Cause] = []

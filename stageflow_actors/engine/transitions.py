@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from stageflow_actors.engine.branches import release
 from stageflow_actors.engine.commands import Command, DisarmTimer, EmitEvent, InterruptStage
 from stageflow_actors.engine.facts import (
     CancelRequested,
     Ending,
     RunAccepted,
+    Signal,
     StageEnded,
     StageTimerFired,
 )
+from stageflow_actors.engine.finalizers import note_over
 from stageflow_actors.engine.state import RunPhase, RunState, StageState
 from stageflow_actors.engine.verdict import Cause, CauseKind
 from stageflow_actors.errors import StageTimeoutError
@@ -26,22 +29,31 @@ RunHandler = Callable[[RunState, Any, list[Command]], None]
 StageHandler = Callable[[RunState, StageEnded, list[Command]], None]
 
 
-def _pass(state: RunState, fact: StageEnded, to: StageState) -> None:
-    state.stages[fact.stage] = to
-    waiting_for = state.waiting_for
-    for dependent in state.plan.stages[fact.stage].dependents:
-        waiting_for[dependent] -= 1
-        if not waiting_for[dependent]:
-            state.ready.append(dependent)
-
-
 def _completed(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
-    _pass(state, fact, StageState.OK)
+    state.stages[fact.stage] = StageState.OK
+    release(state, fact.stage)
     _emit_end(state, fact, "completed", commands)
+    if fact.signal is not None:
+        _take_signal(state, fact, fact.signal, commands)
+
+
+def _take_signal(
+    state: RunState, fact: StageEnded, signal: Signal, commands: list[Command]
+) -> None:
+    if signal.skip_reason:
+        state.skip_reasons[fact.stage] = signal.skip_reason
+    if signal.route is not None:
+        state.taken[fact.stage] = signal.route
+    if signal.routing is not None:
+        commands.append(
+            EmitEvent("pipeline.route", fact.at, fact.stage, fact.attempt, signal.routing)
+        )
 
 
 def _skipped(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
-    _pass(state, fact, StageState.SKIPPED)
+    state.stages[fact.stage] = StageState.SKIPPED
+    state.skip_reasons[fact.stage] = fact.reason
+    release(state, fact.stage)
     _emit_end(state, fact, "skipped", commands)
 
 
@@ -104,6 +116,19 @@ def _emit_end(state: RunState, fact: StageEnded, word: str, commands: list[Comma
     )
 
 
+def stop_running(
+    state: RunState, reason: str, commands: list[Command], *, spare_finalizers: bool = False
+) -> bool:
+    """Tell every running body to stop, or all but the finalizers; whether there was one."""
+    running = [index for index, stage in enumerate(state.stages) if stage is StageState.RUNNING]
+    if spare_finalizers:
+        running = [index for index in running if not state.plan.stages[index].after_any]
+    for index in running:
+        state.stages[index] = StageState.STOPPING
+        commands.append(InterruptStage(index, 1, reason))
+    return bool(running)
+
+
 STAGE_TRANSITIONS: dict[tuple[StageState, Ending], StageHandler] = {
     (StageState.RUNNING, Ending.OK): _completed,
     (StageState.RUNNING, Ending.SKIP): _skipped,
@@ -136,6 +161,8 @@ def _end_stage(state: RunState, fact: StageEnded, commands: list[Command]) -> No
         state.late_facts += 1
         return
     STAGE_TRANSITIONS[current, fact.ending](state, fact, commands)
+    if state.expected:
+        note_over(state, fact.stage)
     state.live -= 1
     state.remaining -= 1
     if state.plan.stages[fact.stage].timeout_s is not None:
@@ -154,7 +181,17 @@ def _time_out(state: RunState, fact: StageTimerFired, commands: list[Command]) -
 
 
 def _cancel(state: RunState, fact: CancelRequested, commands: list[Command]) -> None:
+    state.is_cancelled = True
     state.tick_causes.append(Cause(CauseKind.EXTERNAL_CANCEL, None, fact.reason))
+
+
+def _cancel_finalizers(state: RunState, fact: CancelRequested, commands: list[Command]) -> None:
+    """The verdict stands; what the failure set going is stopped, and nothing more of it starts."""
+    state.is_cancelled = True
+    state.expected.clear()
+    state.ready.clear()
+    if not stop_running(state, fact.reason, commands):
+        state.late_facts += 1
 
 
 def _ignore(state: RunState, fact: object, commands: list[Command]) -> None:
@@ -167,8 +204,8 @@ RUN_TRANSITIONS: dict[tuple[RunPhase, type], RunHandler] = {
     (RunPhase.RUNNING, StageTimerFired): _time_out,
     (RunPhase.RUNNING, CancelRequested): _cancel,
     (RunPhase.STOPPING, StageEnded): _end_stage,
-    (RunPhase.STOPPING, StageTimerFired): _ignore,
-    (RunPhase.STOPPING, CancelRequested): _ignore,
+    (RunPhase.STOPPING, StageTimerFired): _time_out,
+    (RunPhase.STOPPING, CancelRequested): _cancel_finalizers,
     (RunPhase.ENDED, StageEnded): _ignore,
     (RunPhase.ENDED, StageTimerFired): _ignore,
     (RunPhase.ENDED, CancelRequested): _ignore,

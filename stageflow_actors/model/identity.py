@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from stageflow_actors.model.plain import Time
+from stageflow_actors.model.validated import FrozenModel
 
 
 def new_id() -> UUID:
@@ -27,10 +31,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class RunIdentity(BaseModel):
+class RunIdentity(FrozenModel):
     """The ids of one run. Those of the run and of the request are generated where none is given."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pipeline_run_id: UUID = Field(default_factory=new_id)
     request_id: UUID = Field(default_factory=new_id)
@@ -38,4 +40,26 @@ class RunIdentity(BaseModel):
     user_id: UUID | None = None
     org_id: UUID | None = None
     interaction_id: UUID | None = None
-    created_at: datetime = Field(default_factory=utc_now)
+    created_at: Time = Field(default_factory=utc_now)
+
+    def with_pipeline_run_id(self, pipeline_run_id: UUID) -> RunIdentity:
+        """A copy for another run.
+
+        Raises:
+            pydantic.ValidationError: it is no UUID.
+        """
+        return self.model_copy(update={"pipeline_run_id": pipeline_run_id})
+
+    def _packed(self) -> tuple[Any, ...]:
+        packed = super()._packed()
+        if type(self) is not RunIdentity:
+            return packed
+        *ids, created_at = packed
+        return *[None if given is None else given.int for given in ids], created_at
+
+    @classmethod
+    def _unpacked(cls, packed: tuple[Any, ...]) -> tuple[Any, ...]:
+        if cls is not RunIdentity:
+            return packed
+        *ids, created_at = packed
+        return *[None if given is None else UUID(int=given) for given in ids], created_at

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from stageflow_actors.errors import AmbiguousInputError, UndeclaredDependencyError
+from stageflow_actors.model.core_ports import CorePorts
 from stageflow_actors.model.output import StageOutput
 from stageflow_actors.model.snapshot import ContextSnapshot
 
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
 
 class StageInputs:
-    """What a stage may read. Asking for any other stage is an error, for a root stage too."""
+    """What a stage may read. Asking for any other stage is an error, for a root stage too.
 
-    __slots__ = ("_after", "_outputs", "_stage_name", "snapshot")
+    ``ports`` is what the run was started with beside data, or ``None``.
+    """
+
+    __slots__ = ("_after", "_outputs", "_stage_name", "ports", "snapshot")
 
     def __init__(
         self,
@@ -23,8 +31,10 @@ class StageInputs:
         *,
         stage_name: str = "pipeline_entry",
         after: Sequence[str] = (),
+        ports: CorePorts | None = None,
     ) -> None:
         self.snapshot = snapshot
+        self.ports = ports
         self._outputs = outputs or {}
         self._stage_name = stage_name
         self._after = after
@@ -68,6 +78,17 @@ class StageInputs:
             available = ", ".join(map(str, data)) or "none"
             raise KeyError(f"Stage '{stage}' has no key '{key}'; available: {available}.")
         return data[key]
+
+    def get_typed(self, stage: str, model: type[ModelT]) -> ModelT:
+        """The data of ``stage`` as ``model``, which is a pydantic model. Converts where it may.
+
+        Raises:
+            UndeclaredDependencyError: ``stage`` is not a dependency.
+            StageContractError: the data does not fit (``CONTRACT-INPUT``); it says where.
+        """
+        from stageflow_actors.model.checking.checks import read_as
+
+        return read_as(model, self.get_output(stage).data, stage=stage, reader=self._stage_name)
 
     def has_output(self, stage: str) -> bool:
         """Whether ``stage`` is a dependency with an output."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from stageflow_actors.errors import StageReturnTypeError, plain_text
 from stageflow_actors.model.identity import utc_now
+from stageflow_actors.model.routing import RoutingDecision
 
 
 class StageStatus(StrEnum):
@@ -44,7 +45,7 @@ class StageOutput:
     """The result of one stage. Build it with ``ok``, ``skip``, ``cancel`` or ``fail``.
 
     ``data`` holds what dependents read. ``duration_ms`` (whole milliseconds) is filled in by the
-    runtime; ``version`` names the contract of the data.
+    runtime; ``version`` names the contract of the data. ``routing`` is the decision of a router.
     """
 
     status: StageStatus
@@ -54,12 +55,15 @@ class StageOutput:
     error: str | None = None
     duration_ms: int | None = None
     version: str | None = None
+    routing: RoutingDecision | None = None
 
     @classmethod
     def ok(
         cls, data: Mapping[str, Any] | None = None, /, *, version: str | None = None, **values: Any
     ) -> StageOutput:
         """Success with ``data`` and ``values`` together.
+
+        A ``RoutingDecision`` as ``route`` decides on the branches, as if it were returned alone.
 
         Raises:
             ValueError: a key is in both; one of the two would be lost.
@@ -73,7 +77,7 @@ class StageOutput:
 
     @classmethod
     def skip(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> StageOutput:
-        """Nothing to do; ``data["reason"]`` says why, dependents run."""
+        """Nothing to do; ``data["reason"]`` says why. Dependents run, unless ``conditional``."""
         return cls(StageStatus.SKIP, {"reason": reason, **(data or {})})
 
     @classmethod
@@ -118,8 +122,9 @@ class StageOutput:
         return plain_text(self.error or "")
 
 
-StageReturn = StageOutput | dict[str, Any] | None
+StageReturn = StageOutput | RoutingDecision | dict[str, Any] | None
 """What a stage may return: a dict means ok with that data, ``None`` means ok without any."""
+_ROUTE = "route"
 
 
 def to_output(returned: object, stage: str) -> StageOutput:
@@ -129,13 +134,24 @@ def to_output(returned: object, stage: str) -> StageOutput:
         StageReturnTypeError: it is something else than a ``StageReturn``.
     """
     if isinstance(returned, StageOutput) and type(returned.status) is StageStatus:
-        return returned
+        return _with_decision(returned)
     if returned is None:
         return StageOutput(StageStatus.OK)
     if isinstance(returned, dict):
-        return StageOutput(StageStatus.OK, returned)
+        return _with_decision(StageOutput(StageStatus.OK, returned))
+    if isinstance(returned, RoutingDecision):
+        return _with_decision(StageOutput(StageStatus.OK, {_ROUTE: returned}))
     raise StageReturnTypeError(
         f"Stage '{stage}' returned {type(returned).__qualname__}, "
-        "which is no StageOutput, dict or None.",
+        "which is no StageOutput, RoutingDecision, dict or None.",
         hint="Return StageOutput.ok(...), a dict of data, or None.",
     )
+
+
+def _with_decision(output: StageOutput) -> StageOutput:
+    """A decision among the data stands beside it; dependents read the name of the route there."""
+    data = output.data
+    decision = data.get(_ROUTE) if isinstance(data, Mapping) else None
+    if not isinstance(decision, RoutingDecision):
+        return output
+    return replace(output, data={**data, _ROUTE: decision.selected_route}, routing=decision)

@@ -24,8 +24,9 @@ from stageflow_actors.model.stage import StageSpec
 class StagePlan:
     """One stage of a plan; the other stages it names are indices into ``Plan.stages``.
 
-    ``dependencies`` hand it their data, ``after`` only come before it; ``dependents`` wait for it,
-    for either reason.
+    ``dependencies`` hand it their data, ``after`` only come before it, ``after_any`` too, however
+    they end; ``dependents`` wait for it, for any of these reasons. With ``route`` it runs only
+    where ``router`` has taken one of them.
     """
 
     name: str
@@ -34,19 +35,33 @@ class StagePlan:
     after: tuple[int, ...]
     dependents: tuple[int, ...]
     timeout_s: float | None
+    after_any: tuple[int, ...] = ()
+    conditional: bool = False
+    route: tuple[str, ...] = ()
+    router: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A pipeline's stages in topological order, ties in the order of their declaration."""
+    """A pipeline's stages in topological order, ties in the order of their declaration.
+
+    ``finalizers`` are those that run after a failure, too: the ones with ``after_any``.
+    """
 
     name: str
     stages: tuple[StagePlan, ...]
+    finalizers: tuple[int, ...] = ()
 
     @property
     def stage_names(self) -> tuple[str, ...]:
         """Names in topological order."""
         return tuple(stage.name for stage in self.stages)
+
+    def routes_of(self, router: int) -> tuple[str, ...]:
+        """The routes that branches of ``router`` are on, as declared."""
+        branches = (self.stages[index] for index in self.stages[router].dependents)
+        taken = (route for each in branches if each.router == router for route in each.route)
+        return tuple(dict.fromkeys(taken))
 
 
 def make_plan(name: str, specs: Sequence[StageSpec]) -> tuple[Plan, tuple[StageSpec, ...]]:
@@ -76,14 +91,19 @@ def make_plan(name: str, specs: Sequence[StageSpec]) -> tuple[Plan, tuple[StageS
             after=tuple(position[dependency] for dependency in spec.after),
             dependents=tuple(dependents[index]),
             timeout_s=spec.timeout,
+            after_any=tuple(position[dependency] for dependency in spec.after_any),
+            conditional=spec.conditional,
+            route=spec.route,
+            router=None if spec.router is None else position[spec.router],
         )
         for index, spec in enumerate(ordered)
     )
-    return Plan(name, stages), ordered
+    finalizers = tuple(index for index, stage in enumerate(stages) if stage.after_any)
+    return Plan(name, stages, finalizers), ordered
 
 
 def _waits_for(spec: StageSpec) -> tuple[str, ...]:
-    return (*spec.dependencies, *spec.after)
+    return (*spec.dependencies, *spec.after, *spec.after_any)
 
 
 def _by_name(pipeline: str, specs: Sequence[StageSpec]) -> dict[str, StageSpec]:

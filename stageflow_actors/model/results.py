@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from stageflow_actors.errors import PipelineCancelled, StageExecutionError
+from stageflow_actors.model.cleanup import CleanupFailure
 from stageflow_actors.model.output import StageArtifact, StageOutput, StageStatus
 
 EXTERNAL = "<external>"
@@ -129,6 +130,7 @@ class RunResult:
     reason: str | None = None
     artifacts: dict[str, tuple[StageArtifact, ...]] = field(default_factory=dict)
     events_dropped: int = 0
+    cleanup_failures: tuple[CleanupFailure, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -41,5 +41,8 @@ class Settings(BaseModel):
     deploy_timeout_s: Seconds = 60.0
     """How long stages may take to start; longer fails the deployment and names the stage."""
 
+    cleanup_timeout_s: Seconds = 5.0
+    """How long one ``async`` cleanup of a stage or run may take; longer is a failed cleanup."""
+
     stop_timeout_s: Seconds = 10.0
     """How long runs may take to stop, and then ``teardown``, on closing; then stages are killed."""

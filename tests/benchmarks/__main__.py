@@ -8,7 +8,14 @@ import os
 import sys
 from pathlib import Path
 
-from tests.benchmarks import import_cost, local_runs, report
+from tests.benchmarks import (
+    contract_costs,
+    data_costs,
+    import_cost,
+    local_runs,
+    other_ways,
+    report,
+)
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.measure import Rounds
 
@@ -33,7 +40,12 @@ async def measure_all(pairs: int) -> list[Figure]:
     note(*await local_runs.chain_of_100(Rounds(pairs, turns=20)))
     note(await local_runs.chain_of_5000(Rounds(pairs, turns=3)))
     note(*await local_runs.fan_out_of_1000(Rounds(pairs, turns=5)))
+    note(await data_costs.snapshot_build(Rounds(pairs, turns=20)))
+    note(await data_costs.conversation_build(Rounds(pairs, turns=10)))
+    note(await contract_costs.contract_checks(Rounds(pairs, turns=5)))
     note(*await import_cost.import_cost(Rounds(pairs, turns=1)))
+    note(await other_ways.blocking_stages(Rounds(pairs, turns=2)))
+    note(await other_ways.chain_in_langgraph(Rounds(pairs, turns=5)))
 
     # Imported last: local runs do not need Ray, and should not be measured with it in memory.
     from tests.benchmarks.lone_run import lone_run

@@ -40,6 +40,23 @@ def timed_figure(
     )
 
 
+def absolute_figure(
+    name: str, unit: str, peer_name: str, measured: Comparison, *, at_most: float
+) -> Figure:
+    """A time whose bar is a time; what the peer takes stands beside it for comparison only."""
+    ours = statistics.median(measured.ours)
+    return Figure(
+        name=name,
+        unit=unit,
+        ours=ours,
+        peer=statistics.median(measured.peer),
+        peer_name=peer_name,
+        ratio=Spread.of(measured.ratios),
+        bar=f"<= {at_most:g} {unit}",
+        is_met=ours <= at_most,
+    )
+
+
 def counted_figure(
     name: str, unit: str, ours: float, expected: float, expected_name: str
 ) -> Figure:

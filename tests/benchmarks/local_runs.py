@@ -51,7 +51,7 @@ async def fan_out_of_1000(rounds: Rounds) -> list[Figure]:
 
 async def chain_of_5000(rounds: Rounds) -> Figure:
     """What a stage costs in a chain of 5,000 against one of 100, over equally many stages."""
-    async with _ours(chain(_LONG)) as run_long, _ours(chain(_SHORT)) as run_short:
+    async with our_runs(chain(_LONG)) as run_long, our_runs(chain(_SHORT)) as run_short:
         run_short_once = timed(run_short, _MICROSECONDS / _SHORT, flush_events)
 
         async def run_short_often() -> float:
@@ -68,7 +68,7 @@ async def chain_of_5000(rounds: Rounds) -> Figure:
 async def _against_peer(name: str, shape: Shape, rounds: Rounds) -> list[Figure]:
     scale = _MICROSECONDS / len(shape)
     run_peer = timed(_peer(shape), scale)
-    async with _ours(shape) as run_ours:
+    async with our_runs(shape) as run_ours:
 
         async def run_and_deliver() -> None:
             await run_ours()
@@ -83,11 +83,11 @@ async def _against_peer(name: str, shape: Shape, rounds: Rounds) -> list[Figure]
 
 
 @asynccontextmanager
-async def _ours(shape: Shape) -> AsyncIterator[Action]:
+async def our_runs(shape: Shape) -> AsyncIterator[Action]:
     async def stage(ctx: stageflow_actors.StageContext) -> stageflow_actors.StageOutput:
         return stageflow_actors.StageOutput.ok(x=1)
 
-    pipeline = _declare(stageflow_actors, stage, shape)
+    pipeline = declare(stageflow_actors, stage, shape)
     async with LocalRuntime().deploy(pipeline) as app:
 
         async def run() -> None:
@@ -101,16 +101,16 @@ def _peer(shape: Shape) -> Action:
     async def stage(ctx: stageflow.StageContext) -> stageflow.StageOutput:
         return stageflow.StageOutput.ok(x=1)
 
-    graph = _declare(stageflow, stage, shape).build()
+    graph = declare(stageflow, stage, shape).build()
 
     async def run() -> None:
-        results = await graph.run(_peer_context())
+        results = await graph.run(peer_context())
         assert len(results) == len(shape)
 
     return run
 
 
-def _declare(library: Any, stage: Any, shape: Shape) -> Any:
+def declare(library: Any, stage: Any, shape: Shape) -> Any:
     """The same pipeline in either library; their builders take the same calls."""
     pipeline = library.Pipeline()
     for name, dependencies in shape:
@@ -120,7 +120,7 @@ def _declare(library: Any, stage: Any, shape: Shape) -> Any:
     return pipeline
 
 
-def _peer_context() -> stageflow.PipelineContext:
+def peer_context() -> stageflow.PipelineContext:
     return stageflow.PipelineContext(
         pipeline_run_id=uuid4(),
         request_id=uuid4(),

@@ -16,7 +16,7 @@ def main(document: str, *forbidden: str) -> None:
     for block in examples(Path(document)):
         # Leading newlines make the lines of a traceback those of the document.
         code = "\n" * (block.line - 1) + block.code
-        exec(compile(code, document, "exec"), namespace)
+        exec(compile(code, document, "exec", dont_inherit=True), namespace)
     loaded = sorted(set(forbidden) & sys.modules.keys())
     if loaded:
         sys.exit(f"{document} loaded {', '.join(loaded)}")

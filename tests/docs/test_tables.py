@@ -12,9 +12,11 @@ from stageflow_actors import (
     InMemoryEventSink,
     LocalRuntime,
     Pipeline,
+    RoutingDecision,
     RunResult,
     Settings,
     StageOutput,
+    stage,
 )
 from stageflow_actors.engine.state import RunPhase, StageState
 from tests.docs import documents
@@ -106,8 +108,9 @@ def listed_events():
     return {documents.code_spans(row[0])[0]: set(documents.code_spans(row[2])) for row in rows}
 
 
-def test_readme_lists_exactly_the_event_types_that_the_engine_emits(walks):
-    assert set(listed_events()) == set().union(*(walk.event_types for walk in walks))
+def test_readme_lists_exactly_the_event_types_that_the_engine_and_the_cleaning_emit(walks):
+    emitted = set().union(*(walk.event_types for walk in walks))
+    assert set(listed_events()) == emitted | {"stage.{name}.cleanup_failed"}
 
 
 async def passes(ctx):
@@ -126,11 +129,31 @@ async def cancels(ctx):
     return StageOutput.cancel("enough")
 
 
+async def decides(ctx):
+    return RoutingDecision("left")
+
+
+async def leaves_something_open(ctx):
+    def close():
+        raise OSError("it cannot be closed")
+
+    ctx.on_cleanup(close)
+
+
+def every_kind_of_end():
+    """Pipelines of stages whose names are one letter, which become ``{name}`` in the types."""
+    for body in (passes, skips, fails, cancels, leaves_something_open):
+        yield Pipeline().with_stage("s", body, "work")
+    left = stage("l", passes, "work", dependencies="d", route="left")
+    right = stage("r", passes, "work", dependencies="d", route="right")
+    yield Pipeline.from_stages(stage("d", decides, "route"), left, right)
+
+
 async def test_readme_lists_exactly_the_data_of_each_event():
     sink = InMemoryEventSink()
     runtime = LocalRuntime(event_sink=sink)
-    for name, body in {"p": passes, "s": skips, "f": fails, "c": cancels}.items():
-        async with runtime.deploy(Pipeline().with_stage(name, body, "work")) as app:
+    for pipeline in every_kind_of_end():
+        async with runtime.deploy(pipeline) as app:
             await (await app.start()).result()
     await runtime.flush_events()
     created = set(sink.of_type("pipeline.created")[0].data)

@@ -1,4 +1,4 @@
-"""Every way a small pipeline can go through the engine: what is emitted, which states follow."""
+"""Every way small pipelines can go through the engine: what is emitted, which states follow."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import re
 from itertools import pairwise
 
 from stageflow_actors.engine.commands import EmitEvent
-from stageflow_actors.engine.facts import CancelRequested, RunAccepted, StageEnded, StageTimerFired
+from stageflow_actors.engine.facts import (
+    CancelRequested,
+    Ending,
+    RunAccepted,
+    Signal,
+    StageEnded,
+    StageTimerFired,
+)
 from stageflow_actors.engine.machine import RunMachine
 from stageflow_actors.engine.state import RunPhase, RunState, StageState
 from stageflow_actors.engine.transitions import STAGE_TRANSITIONS
-from stageflow_actors.model.plan import Plan, StagePlan
+from tests.engine.scene import plan_of
 
-PLAN = Plan(
-    "walked",
-    (
-        StagePlan("one", "work", dependencies=(), after=(), dependents=(), timeout_s=1.0),
-        StagePlan("two", "work", dependencies=(), after=(), dependents=(), timeout_s=None),
-    ),
+PLANS = (
+    plan_of({"one": "", "two": ""}, {"one": 1.0}),
+    plan_of({"one": "", "two": "one route:left"}),
+    plan_of({"one": "", "two": "one conditional"}),
+    plan_of({"one": "", "two": "any:one"}, {"two": 1.0}),
 )
 ACCEPTED = RunAccepted(at=0.0)
 CANCEL = CancelRequested("asked", at=0.0)
@@ -50,11 +56,11 @@ class RecordedState(RunState):
 
 
 class Walk:
-    """One sequence of ticks, played from the start."""
+    """One sequence of ticks of one plan, played from the start."""
 
-    def __init__(self, ticks):
-        machine = RunMachine(PLAN)
-        machine.state = self.state = RecordedState(PLAN)
+    def __init__(self, plan, ticks):
+        machine = RunMachine(plan)
+        machine.state = self.state = RecordedState(plan)
         self.commands = [command for tick in ticks for command in machine.advance(tick)]
 
     @property
@@ -76,24 +82,31 @@ class Walk:
             return []
         facts = [CANCEL]
         for index, stage in enumerate(self.state.stages):
-            if stage is StageState.RUNNING and PLAN.stages[index].timeout_s is not None:
+            if stage is StageState.RUNNING and self.state.plan.stages[index].timeout_s is not None:
                 facts.append(StageTimerFired(index, attempt=1, at=0.0))
             facts += [
-                StageEnded(index, attempt=1, ending=ending, at=0.0)
+                StageEnded(index, attempt=1, ending=ending, at=0.0, signal=signal)
                 for state, ending in STAGE_TRANSITIONS
                 if state is stage
+                for signal in self.signals(index, ending)
             ]
         return [[fact] for fact in facts]
 
+    def signals(self, index, ending):
+        """What a stage may say beside its end: nothing, or one decision or the other."""
+        if ending is not Ending.OK or not self.state.plan.routes_of(index):
+            return [None]
+        return [Signal(route=route, routing={"route": route}) for route in ("left", "right")]
+
 
 def all_walks(max_ticks=4):
-    """Breadth first; three ticks after the first end every stage and one request more."""
-    open_walks = [[[ACCEPTED]], [[ACCEPTED, CANCEL]]]
+    """Three ticks after the first end both stages and leave one for a request."""
+    open_walks = [(plan, first) for plan in PLANS for first in ([[ACCEPTED]], [[ACCEPTED, CANCEL]])]
     walks = []
     while open_walks:
-        ticks = open_walks.pop()
-        walk = Walk(ticks)
+        plan, ticks = open_walks.pop()
+        walk = Walk(plan, ticks)
         walks.append(walk)
         if len(ticks) < max_ticks:
-            open_walks += [[*ticks, tick] for tick in walk.next_ticks()]
+            open_walks += [(plan, [*ticks, tick]) for tick in walk.next_ticks()]
     return walks

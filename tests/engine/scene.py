@@ -5,30 +5,62 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stageflow_actors import StageSpec
-from stageflow_actors.engine.commands import Command, EmitEvent, EndRun, InterruptStage, StartStage
+from stageflow_actors.engine.commands import (
+    Command,
+    EmitEvent,
+    EndRun,
+    InterruptStage,
+    SkipStage,
+    StartStage,
+)
 from stageflow_actors.engine.facts import (
     CancelRequested,
     Ending,
     Fact,
     RunAccepted,
+    Signal,
     StageEnded,
     StageTimerFired,
 )
 from stageflow_actors.engine.invariants import check
 from stageflow_actors.engine.machine import RunMachine
 from stageflow_actors.engine.state import RunPhase, StageState
+from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.plan import Plan, make_plan
-from stageflow_actors.model.stage import StageKind
 
 
 def plan_of(graph: Mapping[str, str], timeouts: Mapping[str, float] | None = None) -> Plan:
-    """A plan from name -> names of dependencies, as in ``{"a": "", "b": "", "c": "a b"}``."""
+    """A plan from name -> what the stage waits for, as in ``{"a": "", "b": "", "c": "a b"}``.
+
+    Plain words are dependencies. Others: ``after:a``, ``any:a`` (``after_any``), ``route:left``,
+    ``router:a``, ``conditional``.
+    """
     seconds = timeouts or {}
-    specs = [
-        StageSpec(name, print, StageKind.WORK, tuple(needs.split()), timeout=seconds.get(name))
-        for name, needs in graph.items()
+    return make_plan("p", [_spec(name, words, seconds.get(name)) for name, words in graph.items()])[
+        0
     ]
-    return make_plan("p", specs)[0]
+
+
+def _spec(name: str, words: str, timeout: float | None) -> StageSpec:
+    said: dict[str, list[str]] = {}
+    for word in words.split():
+        key, _colon, value = word.rpartition(":")
+        said.setdefault(key, []).append(value)
+    dependencies = said.pop("", [])
+    spec = StageSpec(
+        name,
+        print,
+        StageKind.WORK,
+        tuple(word for word in dependencies if word != "conditional"),
+        timeout=timeout,
+        after=tuple(said.pop("after", ())),
+        after_any=tuple(said.pop("any", ())),
+        conditional="conditional" in dependencies,
+        route=tuple(said.pop("route", ())),
+        router=next(iter(said.pop("router", ())), None),
+    )
+    assert not said, f"{name}: {said} means nothing"
+    return spec
 
 
 class Scene:
@@ -58,11 +90,14 @@ class Scene:
     def ended(self, stage: str, ending: Ending, reason: str = "", **detail: object) -> Fact:
         return StageEnded(self.index(stage), 1, ending, self.now, reason, detail)
 
-    def ok(self, stage: str) -> Fact:
-        return self.ended(stage, Ending.OK)
+    def ok(self, stage: str, *, skip_reason: str = "", route: str | None = None) -> Fact:
+        """An end with a signal, if there is one to give; a route is one that was decided on."""
+        routing = {"route": route} if route else None
+        signal = Signal(skip_reason, route, routing) if skip_reason or route else None
+        return StageEnded(self.index(stage), 1, Ending.OK, self.now, signal=signal)
 
-    def skip(self, stage: str) -> Fact:
-        return self.ended(stage, Ending.SKIP, "no work")
+    def skip(self, stage: str, reason: str = "no work") -> Fact:
+        return self.ended(stage, Ending.SKIP, reason)
 
     def fail(self, stage: str, reason: str = "boom") -> Fact:
         return self.ended(stage, Ending.FAIL, reason)
@@ -110,6 +145,11 @@ class Told:
     @property
     def started(self) -> list[str]:
         return [self._names[c.stage] for c in self.commands if isinstance(c, StartStage)]
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Which stages were not run, and why."""
+        return {self._names[c.stage]: c.reason for c in self.commands if isinstance(c, SkipStage)}
 
     @property
     def interrupted(self) -> dict[str, str]:

@@ -13,12 +13,32 @@ from tests.engine.scene import Scene
 
 
 @pytest.fixture
-def state():
+def running():
     """``a`` has passed, ``b`` and ``d`` run, ``c`` waits for ``b``."""
     scene = Scene({"a": "", "d": "", "b": "a", "c": "b"})
     scene.begin()
     scene.tick(scene.ok("a"))
-    check(scene.machine.state)
+    return scene.machine.state
+
+
+@pytest.fixture
+def branched():
+    """``left`` runs; ``right``, ``cut`` and ``routed`` are unselected, what is idle is skipped."""
+    graph = {"router": "", "left": "router route:left", "right": "router route:right"}
+    joins = {"cut": "right", "join": "left cut", "close": "any:left"}
+    idle = {"idle": "", "on_idle": "idle conditional", "routed": "idle route:left"}
+    scene = Scene({**graph, **joins, **idle})
+    scene.begin()
+    scene.tick(scene.ok("router", route="left"), scene.skip("idle"))
+    return scene.machine.state
+
+
+@pytest.fixture
+def stopping():
+    """``a`` has failed, ``b`` stops, ``close`` will start when it has."""
+    scene = Scene({"a": "", "b": "", "close": "any:a any:b"})
+    scene.begin()
+    scene.tick(scene.fail("a"))
     return scene.machine.state
 
 
@@ -34,60 +54,168 @@ def put(state, name, to):
     state.remaining = state.live + waiting
 
 
-def miscount_live(state):
-    state.live += 1
+def miscount_live(running):
+    running.live += 1
 
 
-def miscount_remaining(state):
-    state.remaining -= 1
+def miscount_remaining(running):
+    running.remaining -= 1
 
 
-def miscount_waiting_for(state):
-    state.waiting_for[index(state, "c")] = 0
+def miscount_waiting_for(running):
+    running.waiting_for[index(running, "c")] = 0
 
 
-def start_too_early(state):
-    put(state, "c", StageState.RUNNING)
+def start_too_early(running):
+    put(running, "c", StageState.RUNNING)
 
 
-def end_while_live(state):
-    state.phase = RunPhase.ENDED
-    state.cause = Cause(CauseKind.FAILURE, 0, "")
+def start_a_finalizer_too_early(branched):
+    put(branched, "close", StageState.RUNNING)
 
 
-def stop_without_a_cause(state):
-    state.phase = RunPhase.STOPPING
+def start_a_finalizer_too_early_in_a_run_that_stops(stopping):
+    put(stopping, "close", StageState.RUNNING)
 
 
-def complete_too_early(state):
-    put(state, "b", StageState.FAILED)
-    put(state, "d", StageState.OK)
-    state.phase = RunPhase.ENDED
+def skip_for_no_reason(branched):
+    del branched.skip_reasons[index(branched, "idle")]
 
 
-def run_with_nothing_live(state):
-    put(state, "b", StageState.FAILED)
-    put(state, "d", StageState.OK)
+def unselect_a_stage_that_runs(branched):
+    branched.unselected[index(branched, "left")] = ""
 
 
-def keep_what_is_ready(state):
-    state.ready.append(index(state, "c"))
+def skip_for_an_unselected_stage(branched):
+    branched.skip_reasons[index(branched, "right")] = ""
 
 
-def keep_a_cause(state):
-    state.tick_causes.append(Cause(CauseKind.FAILURE, 0, ""))
+def skip_for_a_stage_that_waits(branched):
+    branched.skip_reasons[index(branched, "join")] = ""
 
 
-def forget_a_ready_stage(state):
-    put(state, "b", StageState.OK)
-    state.waiting_for[index(state, "c")] = 0
+def take_a_route_while_running(branched):
+    branched.taken[index(branched, "left")] = "left"
+
+
+def take_a_route_and_skip(branched):
+    branched.taken[index(branched, "idle")] = "left"
+
+
+def unselect_for_no_reason(branched):
+    idle = index(branched, "idle")
+    branched.unselected[idle] = branched.skip_reasons.pop(idle)
+
+
+def start_off_route(branched):
+    put(branched, "right", StageState.OK)
+    del branched.unselected[index(branched, "right")]
+
+
+def start_on_a_route_that_nobody_took(branched):
+    put(branched, "routed", StageState.OK)
+    del branched.unselected[index(branched, "routed")]
+
+
+def start_what_is_cut_off(branched):
+    put(branched, "cut", StageState.OK)
+    del branched.unselected[index(branched, "cut")]
+
+
+def start_in_spite_of_a_skip(branched):
+    put(branched, "on_idle", StageState.OK)
+    del branched.skip_reasons[index(branched, "on_idle")]
+
+
+def miscount_expected(stopping):
+    stopping.expected[index(stopping, "close")] = 2
+
+
+def expect_nothing(stopping):
+    stopping.expected.clear()
+
+
+def expect_a_finalizer_in_a_run_that_goes_on(running):
+    running.expected[index(running, "c")] = 1
+
+
+def expect_a_finalizer_in_a_cancelled_run(stopping):
+    stopping.is_cancelled = True
+
+
+def expect_a_finalizer_after_a_cancel_by_a_stage(stopping):
+    stopping.cause = Cause(CauseKind.STAGE_CANCEL, 0, "")
+
+
+def forget_a_finalizer(stopping):
+    put(stopping, "b", StageState.INTERRUPTED)
+    stopping.expected[index(stopping, "close")] = 0
+
+
+def run_on(stopping):
+    put(stopping, "b", StageState.RUNNING)
+
+
+def end_while_live(running):
+    running.phase = RunPhase.ENDED
+    running.cause = Cause(CauseKind.FAILURE, 0, "")
+
+
+def stop_without_a_cause(running):
+    put(running, "b", StageState.STOPPING)
+    put(running, "d", StageState.STOPPING)
+    running.phase = RunPhase.STOPPING
+
+
+def complete_too_early(running):
+    put(running, "b", StageState.FAILED)
+    put(running, "d", StageState.OK)
+    running.phase = RunPhase.ENDED
+
+
+def run_with_nothing_live(running):
+    put(running, "b", StageState.FAILED)
+    put(running, "d", StageState.OK)
+
+
+def keep_what_is_ready(running):
+    running.ready.append(index(running, "c"))
+
+
+def keep_a_cause(running):
+    running.tick_causes.append(Cause(CauseKind.FAILURE, 0, ""))
+
+
+def forget_a_ready_stage(running):
+    put(running, "b", StageState.OK)
+    running.waiting_for[index(running, "c")] = 0
 
 
 MUTANTS = {
     miscount_live: "live is",
     miscount_remaining: "remaining is",
     miscount_waiting_for: "waits for",
-    start_too_early: "started before its dependencies",
+    start_too_early: "started too early",
+    start_a_finalizer_too_early: "started too early",
+    start_a_finalizer_too_early_in_a_run_that_stops: "started too early",
+    skip_for_no_reason: "skipped without a reason",
+    unselect_a_stage_that_runs: "an unselected stage was not skipped",
+    skip_for_an_unselected_stage: "an unselected stage is a reason",
+    skip_for_a_stage_that_waits: "before it has passed",
+    take_a_route_while_running: "took a route and did not end ok",
+    take_a_route_and_skip: "took a route and did not end ok",
+    unselect_for_no_reason: "is unselected, and nothing says so",
+    start_off_route: "started off its route",
+    start_on_a_route_that_nobody_took: "started off its route",
+    start_what_is_cut_off: "started, though its inputs are unselected",
+    start_in_spite_of_a_skip: "started, though it is conditional on a skip",
+    miscount_expected: "finalizers are expected",
+    expect_nothing: "finalizers are expected",
+    expect_a_finalizer_in_a_run_that_goes_on: "finalizers are expected",
+    expect_a_finalizer_in_a_cancelled_run: "finalizers are expected",
+    expect_a_finalizer_after_a_cancel_by_a_stage: "finalizers are expected",
+    forget_a_finalizer: "a ready finalizer was not started",
+    run_on: "runs on in a run that stops",
     end_while_live: "verdict was given while a body was live",
     stop_without_a_cause: "stopping without a cause",
     complete_too_early: "completed although",
@@ -99,7 +227,9 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("corrupt", MUTANTS, ids=lambda corrupt: corrupt.__name__)
-def test_a_state_that_must_not_exist_is_reported_by_what_is_wrong_with_it(state, corrupt):
+def test_a_state_that_must_not_exist_is_reported_by_what_is_wrong_with_it(request, corrupt):
+    state = request.getfixturevalue(next(iter(inspect.signature(corrupt).parameters)))
+    check(state)
     corrupt(state)
     with pytest.raises(InvariantViolation, match=MUTANTS[corrupt]):
         check(state)
@@ -116,9 +246,15 @@ def test_every_invariant_has_a_state_that_breaks_it():
     assert len(set(MUTANTS.values())) == len(calls)
 
 
-def test_a_state_that_a_run_reaches_passes():
+@pytest.mark.parametrize("fixture", ["running", "branched", "stopping"])
+def test_a_state_that_a_run_reaches_passes(request, fixture):
+    check(request.getfixturevalue(fixture))
+
+
+def test_the_states_before_the_start_and_after_the_end_pass():
     scene = Scene({"a": "", "b": "a"})
     check(scene.machine.state)
     scene.begin()
     scene.tick(scene.fail("a"))
+    assert scene.phase is RunPhase.ENDED
     check(scene.machine.state)

@@ -1,9 +1,13 @@
 """What a run costs, in commands and calls: in proportion to its stages and edges."""
 
+from collections import Counter
+
 import pytest
 
-from stageflow_actors.engine.facts import Ending, RunAccepted, StageEnded
+from stageflow_actors.engine.commands import EmitEvent, EndRun, SkipStage, StartStage
+from stageflow_actors.engine.facts import Ending, RunAccepted, Signal, StageEnded
 from stageflow_actors.engine.machine import RunMachine
+from stageflow_actors.engine.state import RunPhase
 from tests.engine.scene import plan_of
 from tests.model.counting import calls_made_by
 
@@ -56,6 +60,88 @@ def test_a_tick_looks_at_the_stages_it_is_about_and_at_no_other():
     looks = machine.state.stages = _Counted(machine.state.stages)
     machine.advance([StageEnded(1, 1, Ending.OK, 0.0)])
     assert looks.count <= 4
+
+
+# --- skips ----------------------------------------------------------------------------------------
+
+
+def fork(width):
+    """A router with many branches and one that joins them all."""
+    branches = {f"b{n}": "router route:wide" for n in range(width)}
+    return plan_of(
+        {"router": "", "only": "router route:narrow", **branches, "join": " ".join(branches)}
+    )
+
+
+def conditional_chain(length):
+    return plan_of({"s0": "", **{f"s{n}": f"s{n - 1} conditional" for n in range(1, length)}})
+
+
+def skip_all(plan):
+    """Let the first stage skip whatever can be skipped; what that tick commanded."""
+    machine = RunMachine(plan)
+    machine.advance([RunAccepted(0.0)])
+    if plan.routes_of(0):
+        return machine.advance([StageEnded(0, 1, Ending.OK, 0.0, signal=Signal(route="narrow"))])
+    return machine.advance([StageEnded(0, 1, Ending.SKIP, 0.0)])
+
+
+@pytest.mark.parametrize("make", [fork, conditional_chain])
+def test_twice_as_many_skips_make_about_twice_as_many_calls(make):
+    few, many = make(500), make(1000)
+    calls = [calls_made_by(lambda plan=plan: skip_all(plan)) for plan in (few, many)]
+    assert calls[1] <= 2.1 * calls[0]
+
+
+def test_a_skip_is_two_commands_however_many_there_are():
+    kinds = Counter(map(type, skip_all(fork(1000))))  # the router's end, the start of the other
+    assert kinds == {SkipStage: 1001, EmitEvent: 1001 + 2, StartStage: 1}
+    kinds = Counter(map(type, skip_all(conditional_chain(1000))))  # the first end, that of the run
+    assert kinds == {SkipStage: 999, EmitEvent: 999 + 2, EndRun: 1}
+
+
+def test_a_skip_looks_at_its_own_state_and_at_no_other():
+    plan = fork(1000)
+    machine = RunMachine(plan)
+    machine.advance([RunAccepted(0.0)])
+    looks = machine.state.stages = _Counted(machine.state.stages)
+    machine.advance([StageEnded(0, 1, Ending.OK, 0.0, signal=Signal(route="narrow"))])
+    assert looks.count <= 2 * len(plan.stages)
+
+
+# --- finalizers -----------------------------------------------------------------------------------
+
+
+def finalizer_chain(length):
+    return plan_of({f"s{n}": f"any:s{n - 1}" if n else "" for n in range(length)})
+
+
+def finalizer_of_all(width):
+    stages = {f"s{n}": "" for n in range(width)}
+    return plan_of({**stages, "close": " ".join(f"any:{name}" for name in stages)})
+
+
+def finalizer_of_each(width):
+    """None of them can start, as all depend on what fails."""
+    stages = {f"s{n}": "" for n in range(width)}
+    return plan_of({**stages, **{f"c{n}": f"s0 any:s{n}" for n in range(1, width)}})
+
+
+def fail_first(plan):
+    """Fail the first stage, then end every other that is live, one per tick."""
+    machine = RunMachine(plan)
+    machine.advance([RunAccepted(0.0)])
+    machine.advance([StageEnded(0, 1, Ending.FAIL, 0.0)])
+    for n in range(1, len(plan.stages)):
+        machine.advance([StageEnded(n, 1, Ending.OK, 0.0)])
+    assert machine.state.phase is RunPhase.ENDED
+
+
+@pytest.mark.parametrize("make", [finalizer_chain, finalizer_of_all, finalizer_of_each])
+def test_a_failed_run_with_twice_as_many_finalizers_makes_about_twice_as_many_calls(make):
+    few, many = make(200), make(400)
+    calls = [calls_made_by(lambda plan=plan: fail_first(plan)) for plan in (few, many)]
+    assert calls[1] <= 2.1 * calls[0]
 
 
 class _Counted(list):

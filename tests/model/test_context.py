@@ -16,7 +16,8 @@ from stageflow_actors import (
     StageContext,
     StageInputs,
 )
-from stageflow_actors.model.context import Cancellation, to_pipeline_context
+from stageflow_actors.model.cancellation import Cancellation
+from stageflow_actors.model.pipeline_context import to_pipeline_context
 
 THREADS = 8
 

@@ -3,6 +3,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from stageflow_actors import (
     InvalidRunInputError,
@@ -211,21 +212,41 @@ def test_composing_pipelines_that_grew_from_one_keeps_what_they_share_once():
     assert names(left.compose(right)) == ["a", "b", "c"]
 
 
+class Model(BaseModel):
+    n: int
+
+
+class OtherModel(BaseModel):
+    n: int
+
+
 SAME = {
     "runner": Configured,
     "kind": WORK,
     "dependencies": ("x", "y"),
     "after": ("z",),
+    "after_any": ("v",),
+    "conditional": True,
+    "route": ("fast",),
+    "router": "x",
     "config": {"size": 1},
     "timeout": 2,
+    "input_model": {"x": Model},
+    "output_model": Model,
 }
 DIFFERENT = {
     "runner": AsyncStage,
     "kind": StageKind.AGENT,
-    "dependencies": ("x",),
+    "dependencies": ("y", "x"),
     "after": ("w",),
+    "after_any": ("w",),
+    "conditional": False,
+    "route": ("slow",),
+    "router": "y",
     "config": {"size": 2},
     "timeout": 3,
+    "input_model": None,
+    "output_model": OtherModel,
 }
 
 

@@ -8,13 +8,21 @@ from pydantic import ValidationError
 
 from stageflow_actors import (
     ContextSnapshot,
+    Conversation,
+    ConversationRouting,
+    DocumentEnrichment,
+    Enrichments,
     FrozenDataError,
     InvalidRunInputError,
+    MemoryEnrichment,
+    Message,
     PipelineContext,
+    ProfileEnrichment,
     RunIdentity,
 )
 from stageflow_actors.model.identity import new_id
 
+NAIVE = datetime.fromisoformat("2024-05-06")
 IDS = ["pipeline_run_id", "request_id", "session_id", "user_id", "org_id", "interaction_id"]
 
 
@@ -148,3 +156,107 @@ def test_a_snapshot_is_ready_for_json():
 def test_a_time_given_is_kept():
     then = datetime(2024, 1, 2, tzinfo=UTC)
     assert ContextSnapshot(created_at=then).created_at == then
+
+
+# --- conversation, enrichments, audio -------------------------------------------------------------
+
+ROUTED = Conversation(
+    messages=[Message(role="user", content="hi")],
+    routing_decision=ConversationRouting(agent_id="a"),
+)
+ENRICHED = Enrichments(
+    profile=ProfileEnrichment(display_name="Ada"),
+    memory=MemoryEnrichment(key_facts=["likes tea"]),
+    documents=[DocumentEnrichment(document_id="d")],
+    web_results=[{"url": "u"}],
+)
+SHORTCUTS = {
+    "messages": (ROUTED, ()),
+    "routing_decision": (ROUTED, None),
+    "profile": (ENRICHED, None),
+    "memory": (ENRICHED, None),
+    "documents": (ENRICHED, ()),
+    "web_results": (ENRICHED, ()),
+}
+
+
+@pytest.mark.parametrize(("name", "part"), SHORTCUTS.items(), ids=SHORTCUTS)
+def test_what_is_in_a_bundle_can_be_read_on_the_snapshot(name, part):
+    bundle, nothing = part
+    snapshot = ContextSnapshot(conversation=ROUTED, enrichments=ENRICHED)
+    assert getattr(snapshot, name) is getattr(bundle, name)
+    assert getattr(ContextSnapshot(), name) == nothing
+    assert (
+        getattr(ContextSnapshot(conversation=Conversation(), enrichments=Enrichments()), name)
+        == nothing
+    )
+
+
+def test_bundles_may_be_given_as_dicts():
+    snapshot = ContextSnapshot(
+        conversation={"messages": [{"role": "user", "content": "hi"}]},
+        enrichments={"profile": {"display_name": "Ada"}},
+        run_id={"user_id": str(new_id())},
+    )
+    assert type(snapshot.messages[0]) is Message
+    assert snapshot.profile == ENRICHED.profile
+    assert snapshot.user_id.version == 7
+
+
+def test_the_length_of_the_audio_is_kept():
+    assert ContextSnapshot().input_audio_duration_ms is None
+    assert ContextSnapshot(input_audio_duration_ms=0).input_audio_duration_ms == 0
+
+
+@pytest.mark.parametrize("wrong", [-1, True, 1.0, "1"], ids=repr)
+def test_a_length_of_audio_that_is_no_count_is_refused(wrong):
+    with pytest.raises(ValidationError, match="input_audio_duration_ms"):
+        ContextSnapshot(input_audio_duration_ms=wrong)
+
+
+class Thing:
+    pass
+
+
+def test_metadata_may_hold_anything():
+    thing, naive = Thing(), NAIVE
+    snapshot = ContextSnapshot(metadata={"thing": [thing], "at": naive})
+    assert snapshot.metadata["thing"][0] is thing
+    assert snapshot.metadata["at"] is naive
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"created_at": NAIVE}, ("created_at",)),
+        ({"run_id": {"created_at": NAIVE}}, ("run_id", "created_at")),
+        ({"extensions": {"at": NAIVE}}, ("extensions", "at")),
+        (
+            {
+                "conversation": {
+                    "messages": [{"role": "", "content": "", "timestamp": "2024-05-06"}]
+                }
+            },
+            ("conversation", "messages", 0, "timestamp"),
+        ),
+        (
+            {"enrichments": {"profile": {"preferences": {"at": NAIVE}}}},
+            ("enrichments", "profile", "preferences", "at"),
+        ),
+    ],
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_a_time_without_a_zone_is_refused_with_its_path(fields, path):
+    with pytest.raises(ValidationError, match="needs its zone") as refused:
+        ContextSnapshot(**fields)
+    assert [error["loc"] for error in refused.value.errors()] == [path]
+
+
+def test_an_error_about_very_deep_data_can_be_printed():
+    deep = []
+    for _ in range(10_000):
+        deep = [deep]
+    for fields in ({"metadata": {"a": deep}}, {"conversation": deep}, {"extensions": {"a": deep}}):
+        with pytest.raises(ValidationError) as refused:
+            ContextSnapshot(**fields)
+        assert len(str(refused.value)) < 500

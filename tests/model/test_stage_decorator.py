@@ -3,7 +3,7 @@ import functools
 import pytest
 
 from stageflow_actors import Pipeline, StageDefinitionError, StageKind, StageSpec, stage
-from stageflow_actors.model.stage import spec_of
+from stageflow_actors.model.declaration import spec_of
 from tests.model.runners import WORK, AsyncCallable, AsyncStage, BlockingStage, async_function
 
 

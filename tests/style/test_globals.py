@@ -10,6 +10,7 @@ LOOKED_UP = "a table that is looked up and never written"
 OUTERMOST_EDGE = "the default of this process, for callers who name none; nothing inside reads it"
 MAY_STAY = {
     "stageflow_actors.__all__": "what Python asks for",
+    "stageflow_actors.errors.__all__": "what Python asks for",
     "stageflow_actors._LAZY": LOOKED_UP,
     "stageflow_actors.actors.defaults.DEFAULT_RUNTIME": OUTERMOST_EDGE,
     "stageflow_actors.actors.observation.DEFAULT_SINK": OUTERMOST_EDGE,
@@ -20,6 +21,7 @@ MAY_STAY = {
     "stageflow_actors.engine.transitions.RUN_TRANSITIONS": LOOKED_UP,
     "stageflow_actors.engine.transitions.STAGE_TRANSITIONS": LOOKED_UP,
     "stageflow_actors.engine.verdict._STATUS": LOOKED_UP,
+    "stageflow_actors.model.cleanup.NO_CLEANUPS": "closed for good",
     "stageflow_actors.model.frozen._CONTAINERS": LOOKED_UP,
 }
 DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp, ast.GeneratorExp)

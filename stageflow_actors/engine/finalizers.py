@@ -1,0 +1,59 @@
+"""Which stages still run in a run that a failure or a timeout has stopped: those ``after_any``.
+
+Such a stage starts once every stage it names there has ended or will never start, if its other
+edges allow it: ``dependencies`` and ``after`` must have passed. One that is running already is not
+told to stop. A cancel ends that: a cancelled run starts nothing.
+"""
+
+from __future__ import annotations
+
+from stageflow_actors.engine.state import PASSED, RunState, StageState
+from stageflow_actors.engine.verdict import CauseKind
+
+_STOPPED_BY_FAILURE = frozenset({CauseKind.FAILURE, CauseKind.TIMEOUT})
+
+
+def still_run(state: RunState) -> bool:
+    """Whether finalizers run in this run, which stops."""
+    cause = state.cause
+    return cause is not None and cause.kind in _STOPPED_BY_FAILURE and not state.is_cancelled
+
+
+def expect(state: RunState) -> None:
+    """Note which may still start, now that the run stops, and what is ready for that."""
+    expected = state.expected
+    for index in state.plan.finalizers:
+        stage = state.plan.stages[index]
+        strict = (*stage.dependencies, *stage.after)
+        if state.stages[index] is StageState.WAITING and all(
+            state.stages[other] in PASSED or _is_open(state, other) for other in strict
+        ):
+            expected[index] = sum(_is_open(state, other) for other in (*strict, *stage.after_any))
+            if not expected[index]:
+                state.ready.append(index)
+
+
+def note_over(state: RunState, stage: int) -> None:
+    """Note that ``stage`` has ended, or was skipped, and what is ready for that."""
+    expected, over = state.expected, [stage]
+    while over:
+        before = over.pop()
+        for index in state.plan.stages[before].dependents:
+            if index not in expected:
+                continue
+            if state.stages[before] not in PASSED and _is_strict(state, before, index):
+                del expected[index]  # it never starts, which others may have waited for
+                over.append(index)
+                continue
+            expected[index] -= 1
+            if not expected[index]:
+                state.ready.append(index)
+
+
+def _is_open(state: RunState, index: int) -> bool:
+    return state.stages[index].is_live or index in state.expected
+
+
+def _is_strict(state: RunState, before: int, index: int) -> bool:
+    stage = state.plan.stages[index]
+    return before in stage.dependencies or before in stage.after

@@ -1,0 +1,101 @@
+"""The one error tree. Every error has a stable ``code``, says what happened and what to do next.
+
+::
+
+    StageflowError
+    |-- StageDefinitionError       (ValueError)  a stage cannot be declared like this
+    |-- PipelineValidationError    (ValueError)  the stages do not form a pipeline
+    |   `-- CycleDetectedError                   ... because they depend on each other in a circle
+    |-- InvalidRunInputError       (ValueError)  a run was asked for with inputs it cannot use
+    |-- SnapshotError              (ValueError)  a snapshot cannot be read from, or written as, JSON
+    |-- UndeclaredDependencyError  (KeyError)    a stage read an output that it did not declare
+    |-- AmbiguousInputError        (KeyError)    several dependencies offer the key that was read
+    |-- FrozenDataError            (TypeError)   data that belongs to another stage was written to
+    |-- CleanupClosedError         (RuntimeError) a cleanup came after the end of what it cleans up
+    |-- StageCancellationRequested               raised in a stage by the cancellation checks
+    |-- StageExecutionError                      a run failed; has ``results`` and ``failures``
+    |-- PipelineCancelled                        a run was cancelled; has the same
+    |-- stage outcomes, found as ``StageExecutionError.original``
+    |   |-- StageFailedError          (RuntimeError) the stage returned ``StageOutput.fail``
+    |   |-- StageReturnTypeError      (TypeError)    the stage returned something that is no output
+    |   |-- StageOutputError          (ValueError)   the output cannot leave the stage
+    |   |-- StageContractError        (ValueError)   the output breaks a contract
+    |   |-- RoutingError              (LookupError)  the stage chose a route that no branch is on
+    |   |-- StageTimeoutError         (TimeoutError) the stage exceeded its ``timeout``
+    |   |-- StageLostError            (RuntimeError) the stage's process died under it
+    |   `-- RemoteStageError          (RuntimeError) stands for an exception that cannot be pickled
+    `-- RuntimeFault                  (RuntimeError)
+        |-- RayStartError                           Ray could not be started or joined
+        |-- DeploymentError                         a stage could not be shipped or set up
+        |-- DeploymentClosedError                   the deployment was closed
+        `-- SupervisorLostError                     the supervisor's process died under the run
+"""
+
+from stageflow_actors.errors.access import (
+    AmbiguousInputError,
+    CleanupClosedError,
+    FrozenDataError,
+    InvalidRunInputError,
+    SnapshotError,
+    UndeclaredDependencyError,
+)
+from stageflow_actors.errors.definition import (
+    ContractErrorInfo,
+    CycleDetectedError,
+    PipelineValidationError,
+    StageDefinitionError,
+)
+from stageflow_actors.errors.root import StageflowError, describe_exception, plain_text
+from stageflow_actors.errors.runs import PipelineCancelled, StageExecutionError
+from stageflow_actors.errors.runtime import (
+    DeploymentClosedError,
+    DeploymentError,
+    RayStartError,
+    RuntimeFault,
+    SupervisorLostError,
+)
+from stageflow_actors.errors.stages import (
+    RemoteStageError,
+    RemoteTraceback,
+    RoutingError,
+    StageCancellationRequested,
+    StageContractError,
+    StageFailedError,
+    StageLostError,
+    StageOutputError,
+    StageReturnTypeError,
+    StageTimeoutError,
+)
+
+__all__ = [
+    "AmbiguousInputError",
+    "CleanupClosedError",
+    "ContractErrorInfo",
+    "CycleDetectedError",
+    "DeploymentClosedError",
+    "DeploymentError",
+    "FrozenDataError",
+    "InvalidRunInputError",
+    "PipelineCancelled",
+    "PipelineValidationError",
+    "RayStartError",
+    "RemoteStageError",
+    "RemoteTraceback",
+    "RoutingError",
+    "RuntimeFault",
+    "SnapshotError",
+    "StageCancellationRequested",
+    "StageContractError",
+    "StageDefinitionError",
+    "StageExecutionError",
+    "StageFailedError",
+    "StageLostError",
+    "StageOutputError",
+    "StageReturnTypeError",
+    "StageTimeoutError",
+    "StageflowError",
+    "SupervisorLostError",
+    "UndeclaredDependencyError",
+    "describe_exception",
+    "plain_text",
+]

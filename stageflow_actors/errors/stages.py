@@ -1,0 +1,109 @@
+"""How a stage can end other than ok."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stageflow_actors.errors.root import StageflowError
+
+
+class StageCancellationRequested(StageflowError):
+    """The run is being cancelled; raised inside a stage by the cancellation checks it calls."""
+
+    default_code = "STAGE-CANCELLATION"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StageFailedError(StageflowError, RuntimeError):
+    """The stage returned ``StageOutput.fail(...)``; ``message`` is the error it gave."""
+
+    default_code = "STAGE-FAILED"
+
+
+class StageReturnTypeError(StageflowError, TypeError):
+    """The stage returned something that is neither a ``StageOutput``, a ``dict`` nor ``None``."""
+
+    default_code = "STAGE-RETURN-TYPE"
+
+
+class StageOutputError(StageflowError, ValueError):
+    """The stage's output cannot leave the stage: cyclic, too deep, or impossible to pickle."""
+
+    default_code = "OUTPUT-UNPICKLABLE"
+
+
+class StageContractError(StageflowError, ValueError):
+    """A stage's output breaks its own contract, or that of a stage that reads it.
+
+    ``path`` leads to the value at fault, as in ``words.3.start``; ``expected`` and ``got``
+    are text.
+    """
+
+    default_code = "CONTRACT-OUTPUT"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str,
+        expected: str,
+        got: str,
+        hint: str = "",
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.path = path
+        self.expected = expected
+        self.got = got
+
+
+class RoutingError(StageflowError, LookupError):
+    """A stage that branches wait for chose a route that none of them is on, or chose none.
+
+    ``routes`` are those that there are.
+    """
+
+    default_code = "ROUTE-UNMATCHED"
+
+    def __init__(
+        self, message: str, *, routes: Sequence[str], hint: str = "", code: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.routes = tuple(routes)
+
+
+class StageTimeoutError(StageflowError, TimeoutError):
+    """The stage exceeded its own ``timeout``."""
+
+    default_code = "STAGE-TIMEOUT"
+
+
+class StageLostError(StageflowError, RuntimeError):
+    """The process of the stage died while it worked; whether it had finished is unknown."""
+
+    default_code = "STAGE-LOST"
+
+
+class RemoteStageError(StageflowError, RuntimeError):
+    """Stands for a user's exception that could not be pickled; ``type_name`` says what it was."""
+
+    default_code = "STAGE-ERROR-UNPICKLABLE"
+
+    def __init__(self, type_name: str, text: str) -> None:
+        super().__init__(f"{type_name}: {text}")
+        self.type_name = type_name
+        self.text = text
+
+
+class RemoteTraceback(Exception):
+    """The traceback of another process as text; the ``__cause__`` of an exception from there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"\n{self.text}"

@@ -1,0 +1,58 @@
+"""``Cancellation``: a request to stop, and who hears of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from stageflow_actors.errors import plain_text
+
+
+class Cancellation:
+    """A request to stop: set once, the first reason stays. Safe to use from any thread."""
+
+    __slots__ = ("_lock", "_reason", "_watchers")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reason: str | None = None
+        self._watchers: list[Callable[[str], None]] = []
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether anybody asked to stop."""
+        return self._reason is not None
+
+    @property
+    def reason(self) -> str | None:
+        """Why, or ``None`` while nobody asked."""
+        return self._reason
+
+    def request(self, reason: str | None) -> bool:
+        """Ask to stop; ``False`` where somebody had asked before."""
+        reason = "" if reason is None else plain_text(reason)
+        with self._lock:
+            if self._reason is not None:
+                return False
+            self._reason = reason
+            watchers, self._watchers = self._watchers, []
+        for watcher in watchers:
+            watcher(reason)
+        return True
+
+    def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
+        """Call ``watcher(reason)`` once when asked to stop, at once if so already.
+
+        Returns a function that ends the watch.
+        """
+        with self._lock:
+            if self._reason is None:
+                self._watchers.append(watcher)
+                return lambda: self._unwatch(watcher)
+        watcher(self._reason)
+        return lambda: None
+
+    def _unwatch(self, watcher: Callable[[str], None]) -> None:
+        with self._lock:
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)

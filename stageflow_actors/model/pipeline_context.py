@@ -1,0 +1,180 @@
+"""``PipelineContext``: a run as whoever starts it sees it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from stageflow_actors.errors import InvalidRunInputError
+from stageflow_actors.model.cancellation import Cancellation
+from stageflow_actors.model.cleanup import Cleanups
+from stageflow_actors.model.context import RunContext
+from stageflow_actors.model.core_ports import CorePorts
+from stageflow_actors.model.identity import RunIdentity
+from stageflow_actors.model.run_view import RunView
+from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.stage_context import StageContext
+from stageflow_actors.model.timer import PipelineTimer
+
+_IDENTITY = frozenset(RunIdentity.model_fields) - {"created_at"}
+_SNAPSHOT = frozenset(ContextSnapshot.model_fields) - {"run_id", "created_at"}
+
+_INPUT = ("input_text", "input_audio_duration_ms")
+
+
+class PipelineContext(RunContext):
+    """One run to be: what it starts with, and the handle to cancel it from outside.
+
+    ``data`` is what the run's stages may read; it is taken as it is when the run starts.
+    ``artifacts`` gets what they made, when the run has ended. ``timer`` starts with the run.
+    """
+
+    __slots__ = ("ports",)
+
+    def __init__(
+        self,
+        snapshot: ContextSnapshot | None = None,
+        cancellation: Cancellation | None = None,
+        *,
+        data: Mapping[str, Any] | None = None,
+        correlation_id: UUID | None = None,
+        ports: CorePorts | None = None,
+    ) -> None:
+        if data is not None and not isinstance(data, Mapping):
+            raise InvalidRunInputError(
+                f"The run cannot use the given data: {type(data).__name__} is no mapping.",
+                hint="Pass a dict.",
+            )
+        if correlation_id is not None and not isinstance(correlation_id, UUID):
+            raise InvalidRunInputError(
+                f"The run cannot use the given correlation_id {correlation_id!r:.80}.",
+                hint="Pass a uuid.UUID.",
+            )
+        if ports is not None and not isinstance(ports, CorePorts):
+            raise InvalidRunInputError(
+                f"The run cannot use {type(ports).__name__} as its ports.",
+                hint="Pass CorePorts(name=...).",
+            )
+        super().__init__(
+            snapshot or ContextSnapshot(),
+            timer=PipelineTimer(),
+            data=dict(data or {}),
+            correlation_id=correlation_id,
+            cancellation=cancellation or Cancellation(),
+        )
+        self.ports = ports
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        data: Mapping[str, Any] | None = None,
+        correlation_id: UUID | None = None,
+        ports: CorePorts | None = None,
+        db: Any = None,
+        **parts: Any,
+    ) -> Self:
+        """A context from its parts; the ids of run and request are generated where not given.
+
+        ``parts`` are the fields of ``ContextSnapshot`` and the ids of ``RunIdentity``, as in
+        ``create(input_text="Hi", user_id=...)``. ``db`` is short for ``ports=CorePorts(db=...)``.
+
+        Raises:
+            InvalidRunInputError: a part cannot be used; the message says which and why.
+            TypeError: a part that does not exist.
+        """
+        if db is not None:
+            if ports is not None:
+                raise InvalidRunInputError(
+                    "Got ports= and also db=.", hint="Pass ports=CorePorts(db=..., ...)."
+                )
+            ports = CorePorts(db=db)
+        snapshot = _snapshot_of({k: v for k, v in parts.items() if v is not None})
+        return cls(snapshot, data=data, correlation_id=correlation_id, ports=ports)
+
+    @property
+    def view(self) -> RunView:
+        """What its stages are to be given."""
+        return RunView(self.snapshot, self.data, self._correlation_id, self.ports)
+
+    def input_data(self) -> dict[str, Any]:
+        """What the first stages read: the snapshot's input, and the keys of ``data``."""
+        given = {name: getattr(self.snapshot, name, None) for name in _INPUT}
+        return {name: value for name, value in given.items() if value is not None} | dict(self.data)
+
+    def with_snapshot(self, snapshot: ContextSnapshot) -> Self:
+        """The same run with another snapshot; cancelling either cancels both."""
+        other = copy.copy(self)
+        other.snapshot = snapshot
+        return other
+
+    def mark_cancelled(self, reason: str = "") -> None:
+        """Cancel the run, before or while it runs, from any thread."""
+        self.cancellation.request(reason)
+
+    def take_cleanups(self) -> Cleanups:
+        """The cleanups registered so far; they belong to the run that takes them, and no other."""
+        return Cleanups() if self._cleanups is None else self._cleanups.hand_over()
+
+
+def to_pipeline_context(
+    given: RunContext | ContextSnapshot | None, parts: Mapping[str, Any]
+) -> PipelineContext:
+    """The context of a run from what a caller gave: a context, or the parts of one.
+
+    Raises:
+        InvalidRunInputError: both were given, or a context of an unknown type.
+        TypeError: an unknown part.
+    """
+    if given is None:
+        return PipelineContext.create(**parts)
+    if parts:
+        raise InvalidRunInputError(
+            f"Got a context and also {', '.join(sorted(parts))}.",
+            hint="Pass one or the other.",
+        )
+    if isinstance(given, PipelineContext):
+        return given
+    if isinstance(given, StageContext):
+        return _nested(given)
+    if isinstance(given, ContextSnapshot):
+        return PipelineContext(given)
+    raise InvalidRunInputError(
+        f"A run cannot start from {type(given).__name__}.",
+        hint="Pass a PipelineContext, a StageContext or a ContextSnapshot.",
+    )
+
+
+def _nested(stage: StageContext) -> PipelineContext:
+    """A run that a stage starts: what it sees is what the stage saw."""
+    context = PipelineContext(
+        stage.snapshot,
+        data=stage.data,
+        correlation_id=stage.correlation_id,
+        ports=stage.inputs.ports,
+    )
+    stage.cancellation.watch(context.mark_cancelled)  # down to the run, never up from it
+    return context
+
+
+def _snapshot_of(parts: Mapping[str, Any]) -> ContextSnapshot:
+    unknown = parts.keys() - _IDENTITY - _SNAPSHOT
+    if unknown:
+        known = ", ".join(sorted((*_IDENTITY, *_SNAPSHOT, "data", "correlation_id", "ports", "db")))
+        raise TypeError(f"A run has no {', '.join(sorted(unknown))}; it has: {known}.")
+    try:
+        identity = RunIdentity.model_validate({k: parts[k] for k in parts.keys() & _IDENTITY})
+        rest = {k: parts[k] for k in parts.keys() & _SNAPSHOT}
+        return ContextSnapshot.model_validate({"run_id": identity, **rest})
+    except ValidationError as invalid:
+        raise _unusable_part(invalid) from invalid
+
+
+def _unusable_part(invalid: ValidationError) -> InvalidRunInputError:
+    first = invalid.errors(include_url=False, include_input=False)[0]
+    part = ".".join(map(str, first["loc"]))
+    return InvalidRunInputError(f"The run cannot use the given {part}: {first['msg']}")

@@ -1,0 +1,22 @@
+"""``RunView``: what every stage of a run is given, the same for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from stageflow_actors.model.core_ports import CorePorts
+from stageflow_actors.model.frozen import FrozenDict
+from stageflow_actors.model.snapshot import ContextSnapshot
+
+_NO_DATA = FrozenDict()
+
+
+class RunView(NamedTuple):
+    """The snapshot, the run's data, the id that joins it to other work, and its ports."""
+
+    snapshot: ContextSnapshot
+    data: Mapping[str, Any] = _NO_DATA
+    correlation_id: UUID | None = None
+    ports: CorePorts | None = None

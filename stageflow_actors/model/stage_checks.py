@@ -1,0 +1,147 @@
+"""What a stage may be declared with. Every check raises ``StageDefinitionError`` and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import BaseModel
+
+from stageflow_actors.errors import StageDefinitionError
+from stageflow_actors.model.kind import StageKind
+
+_LONGEST_TIMEOUT_S = 366 * 24 * 3600
+
+
+def check_name(name: object) -> None:
+    """A name is a string with something in it."""
+    if not isinstance(name, str) or not name.strip():
+        raise StageDefinitionError(
+            f"A stage needs a name, got {name!r}.", hint="Give it a non-empty string."
+        )
+
+
+def check_runner(name: str, runner: object) -> None:
+    """A runner has ``execute``, or is a function."""
+    if callable(getattr(runner, "execute", None)):
+        return
+    if isinstance(runner, type) or not callable(runner):
+        raise StageDefinitionError(
+            f"Stage '{name}' cannot run {runner!r}.",
+            hint="A runner is a class or an instance with execute(ctx), or a function of ctx.",
+        )
+
+
+def to_kind(kind: StageKind | str, name: str) -> StageKind:
+    """``kind`` as a ``StageKind``."""
+    try:
+        return StageKind(kind)
+    except ValueError as unknown:
+        known = ", ".join(StageKind)
+        raise StageDefinitionError(
+            f"Stage '{name}' has the unknown kind {kind!r}.", hint=f"Known kinds: {known}."
+        ) from unknown
+
+
+def check_names(name: str, others: object) -> None:
+    """Names of stages or routes: a sequence of strings, and no string itself."""
+    if isinstance(others, str) or not isinstance(others, Iterable):
+        raise StageDefinitionError(
+            f"Stage '{name}' has {others!r} where names are expected.",
+            hint="dependencies=, after=, after_any= and route= take a name or a sequence of names.",
+        )
+    for other in others:
+        if not isinstance(other, str):
+            raise StageDefinitionError(
+                f"Stage '{name}' refers to {other!r}, which is no name.",
+                hint="dependencies=, after= and after_any= take the names of stages, "
+                "route= those of routes.",
+            )
+
+
+def check_config(name: str, runner: object, config: object) -> None:
+    """``config`` is for classes: it holds constructor arguments."""
+    if config is None:
+        return
+    if not isinstance(config, Mapping):
+        raise StageDefinitionError(
+            f"Stage '{name}' has config={config!r}.",
+            hint="config= is a mapping of constructor arguments.",
+        )
+    if not isinstance(runner, type):
+        raise StageDefinitionError(
+            f"Stage '{name}' has config= but is no class.",
+            hint="config= holds the constructor arguments of a stage class; "
+            "an instance or a function is configured already.",
+        )
+
+
+def check_timeout(name: str, timeout: object) -> None:
+    """``timeout`` is a positive number of seconds, at most a year."""
+    if timeout is None:
+        return
+    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if not is_number or not 0 < timeout <= _LONGEST_TIMEOUT_S:  # type: ignore[operator]
+        raise StageDefinitionError(
+            f"Stage '{name}' has timeout={timeout!r}.",
+            hint="Give seconds greater than 0 and at most a year, or None.",
+        )
+
+
+def router_of(
+    name: str, routes: Sequence[str], router: str | None, dependencies: Sequence[str]
+) -> str | None:
+    """The stage whose decision ``routes`` refer to; the only dependency where none is named."""
+    if not routes:
+        if router is not None:
+            raise StageDefinitionError(
+                f"Stage '{name}' names the router '{router}' but no route.",
+                hint="Add route='...', the route of this branch.",
+            )
+        return None
+    if router is None and len(dependencies) == 1:
+        return dependencies[0]
+    if router not in dependencies:
+        known = ", ".join(dependencies) or "none"
+        raise StageDefinitionError(
+            f"Stage '{name}' is on route {' or '.join(map(repr, routes))}, but which of its "
+            f"dependencies decides is not said (router={router!r}, dependencies: {known}).",
+            hint="Name the router in dependencies=, and in router= if there are several.",
+        )
+    return router
+
+
+def check_input_model(name: str, model: object, dependencies: Sequence[str]) -> None:
+    """One model where there is one input, one per dependency where there are several."""
+    if model is None:
+        return
+    if not isinstance(model, Mapping):
+        _check_model(name, "input_model", model)
+        if len(dependencies) > 1:
+            raise StageDefinitionError(
+                f"Stage '{name}' has one input_model= for {len(dependencies)} dependencies.",
+                hint="Pass a mapping with the model of each: "
+                f"input_model={{'{dependencies[0]}': ...}}.",
+            )
+        return
+    for dependency, each in model.items():
+        _check_model(name, f"input_model for '{dependency}'", each)
+        if dependency not in dependencies:
+            raise StageDefinitionError(
+                f"Stage '{name}' has an input_model for '{dependency}', "
+                "which is not among its dependencies.",
+                hint="Add it to dependencies=, or remove the model.",
+            )
+
+
+def check_output_model(name: str, model: object) -> None:
+    """A pydantic model class."""
+    if model is not None:
+        _check_model(name, "output_model", model)
+
+
+def _check_model(name: str, what: str, model: object) -> None:
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise StageDefinitionError(
+            f"Stage '{name}' has {what} {model!r}, which is no model.",
+            hint="Pass a class derived from pydantic.BaseModel.",
+        )
