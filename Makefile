@@ -15,8 +15,8 @@ export RAY_ENABLE_UV_RUN_RUNTIME_ENV ?= 0
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## Count the words of the texts in examples/ on Ray, a stage per step
-	@$(BIN)/python examples/word_count/main.py
+demo: $(READY)  ## Ask the voice assistant in examples/ a spoken question, on a local Ray
+	@$(BIN)/python -m examples.voice_assistant
 
 test: check  ## Everything, with small counts
 	$(BIN)/python -m pytest -m "not stress"
@@ -44,7 +44,7 @@ clean:  ## Remove the local environment and caches
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Setting up $(VENV), once; this downloads about 150 MB."
+	@echo "Setting up $(VENV), once; this downloads about 200 MB."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -1,0 +1,1 @@
+"""The command line: ``stageflow-actors run``, ``graph``, ``lint`` and ``doctor``."""

@@ -1,0 +1,116 @@
+"""``stageflow-actors graph``: a picture of a pipeline."""
+
+from __future__ import annotations
+
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stageflow_actors.cli.failure import CommandError, reporting, stderr_console
+from stageflow_actors.cli.loading import load_pipeline
+from stageflow_actors.cli.options import TargetArgument, TracebackOption
+from stageflow_actors.cli.stdout import private_stdout, takes_signs
+from stageflow_actors.drawing.diagram import Detail, Diagram, diagram_of
+from stageflow_actors.drawing.dot import to_dot
+from stageflow_actors.drawing.mermaid import to_mermaid
+from stageflow_actors.drawing.scene import Direction
+from stageflow_actors.drawing.svg import to_svg
+from stageflow_actors.drawing.text import DEFAULT_WIDTH, to_text
+
+
+class Format(StrEnum):
+    """What the picture is written in."""
+
+    TEXT = "text"
+    MERMAID = "mermaid"
+    DOT = "dot"
+    SVG = "svg"
+
+
+def graph(
+    target: TargetArgument,
+    format_: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="Text by default, or what the name of the output file ends in.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the picture to this file.", dir_okay=False),
+    ] = None,
+    direction: Annotated[
+        Direction, typer.Option("--direction", "-d", help="Where the pipeline flows to.")
+    ] = Direction.AUTO,
+    edges: Annotated[
+        Detail,
+        typer.Option(
+            "--edges",
+            "-e",
+            help="needed: without order edges that a longer path implies. fewest: also without "
+            "data edges beside a longer path. What is left out is counted below the picture.",
+        ),
+    ] = Detail.NEEDED,
+    width: Annotated[
+        int | None,
+        typer.Option(help="Columns for text; the terminal's by default.", min=10),
+    ] = None,
+    is_ascii: Annotated[
+        bool, typer.Option("--ascii", help="Text without line characters.")
+    ] = False,
+    with_traceback: TracebackOption = False,
+) -> None:
+    """Draw a pipeline: data solid, order dashed, routes labelled.
+
+    Exit code: 0 drawn, 2 unusable pipeline.
+    """
+    with private_stdout() as out, reporting(with_traceback=with_traceback):
+        diagram = diagram_of(load_pipeline(target).plan, edges)
+        wanted = format_ or _format_of(output)
+        is_plain = is_ascii or (output is None and not takes_signs(out.encoding))
+        picture = _drawn(diagram, wanted, direction, width, is_plain)
+        if output is None:
+            out.write(picture)
+        else:
+            _write(output, picture)
+            stderr_console().print(f"Wrote {output} ({wanted}, {len(diagram.nodes)} stages).")
+
+
+def _drawn(
+    diagram: Diagram, wanted: Format, direction: Direction, width: int | None, is_plain: bool
+) -> str:
+    if wanted is Format.SVG:
+        return to_svg(diagram, direction)
+    if wanted is Format.MERMAID:
+        return to_mermaid(diagram, direction)
+    if wanted is Format.DOT:
+        return to_dot(diagram, direction)
+    columns = width or shutil.get_terminal_size((DEFAULT_WIDTH, 0)).columns
+    return to_text(diagram, direction, width=columns, is_plain=is_plain)
+
+
+def _format_of(output: Path | None) -> Format:
+    """What the suffix of the file says."""
+    suffix = "" if output is None else output.suffix.lower()
+    if suffix == ".svg":
+        return Format.SVG
+    if suffix in (".dot", ".gv"):
+        return Format.DOT
+    return Format.MERMAID if suffix in (".mmd", ".mermaid") else Format.TEXT
+
+
+def _write(path: Path, picture: str) -> None:
+    try:
+        path.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"{str(path)!r} cannot be written: {error.strerror}.",
+            hint="Give a path in an existing folder that you may write to.",
+            code="CLI-OUTPUT",
+        ) from None

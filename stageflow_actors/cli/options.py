@@ -1,0 +1,21 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+TargetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODULE:ATTRIBUTE",
+        help="Where the pipeline is: shop.support:pipeline or path/to/file.py:pipeline. "
+        "A pipeline, or a function without parameters that returns one.",
+        show_default=False,
+    ),
+]
+TracebackOption = Annotated[
+    bool, typer.Option("--traceback", help="Show where an error was raised.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

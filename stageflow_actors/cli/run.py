@@ -1,0 +1,151 @@
+"""``stageflow-actors run``: one run of a pipeline, watched."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from enum import StrEnum
+from typing import Annotated, TextIO
+
+import typer
+from rich.console import Console
+
+from stageflow_actors.actors.runtime import Runtime
+from stageflow_actors.cli.display import Display, display_for
+from stageflow_actors.cli.documents import run_document, to_json
+from stageflow_actors.cli.execution import run_once
+from stageflow_actors.cli.failure import CommandError, ExitCode, error_document, reporting
+from stageflow_actors.cli.interrupts import REASON, Interrupts
+from stageflow_actors.cli.loading import Loaded, load_pipeline
+from stageflow_actors.cli.options import JsonOption, TargetArgument, TracebackOption
+from stageflow_actors.cli.run_input import context_of
+from stageflow_actors.cli.stdout import private_stdout
+from stageflow_actors.cli.summary import exit_code_of, print_summary
+from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.results import RunResult
+
+
+class RuntimeName(StrEnum):
+    """Where the stages run."""
+
+    RAY = "ray"
+    LOCAL = "local"
+
+
+def run(
+    target: TargetArgument,
+    text: Annotated[
+        str | None, typer.Option("--text", "-t", help="The input text of the run.")
+    ] = None,
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="JSON|@FILE",
+            help="Parts of the run as a JSON object: input_text, metadata, data, session_id, ...",
+        ),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", "-f", metavar="PATH", help="A file whose text is the input text."),
+    ] = None,
+    runtime: Annotated[
+        RuntimeName, typer.Option("--runtime", "-r", help="A process per stage, or this process.")
+    ] = RuntimeName.RAY,
+    as_json: JsonOption = False,
+    with_traceback: TracebackOption = False,
+) -> None:
+    """Run a pipeline once and show what happens.
+
+    Exit code: 0 ok, 1 failed or timed out, 2 unusable input or pipeline, 3 cancelled, 130 Ctrl-C.
+    """
+    stdout: AbstractContextManager[TextIO] = nullcontext(sys.stdout)
+    with private_stdout() if as_json else stdout as out:
+        with reporting(with_traceback=with_traceback, json_to=out if as_json else None):
+            pipeline = load_pipeline(target)
+            context = context_of(text, file, parts)
+            command = _Run(pipeline, context, runtime, out, as_json, with_traceback)
+            code = command.execute()
+        raise typer.Exit(code)
+
+
+class _Run:
+    """One use of the command."""
+
+    def __init__(
+        self,
+        pipeline: Loaded,
+        context: PipelineContext,
+        runtime: RuntimeName,
+        out: TextIO,
+        as_json: bool,
+        with_traceback: bool,
+    ) -> None:
+        self._pipeline = pipeline
+        self._plan = pipeline.plan
+        self._context = context
+        self._interrupts = Interrupts(on_late=self._report_late)
+        self._runtime = runtime
+        self._out = out
+        self._as_json = as_json
+        self._with_traceback = with_traceback
+        shown_on = sys.stderr if as_json else out
+        self._console = Console(file=shown_on, highlight=False, markup=False, emoji=False)
+        self._display: Display = display_for(
+            self._console, self._plan, runtime.value, is_quiet=as_json
+        )
+
+    def execute(self) -> ExitCode:
+        interrupts = self._interrupts
+        with interrupts.caught():
+            with self._display:
+                result = asyncio.run(
+                    run_once(
+                        self._pipeline,
+                        _make_runtime(self._runtime),
+                        self._context,
+                        self._display.note,
+                        interrupts,
+                    )
+                )
+            self._report(result)
+            if not interrupts.is_set:
+                return exit_code_of(result)
+            self._out.flush()
+            interrupts.finish()
+            return ExitCode.INTERRUPTED
+
+    def _report(self, result: RunResult) -> None:
+        if self._as_json:
+            self._out.write(to_json(run_document(result, self._runtime.value)))
+        else:
+            print_summary(self._console, self._plan, result, with_traceback=self._with_traceback)
+
+    def _report_late(self) -> None:
+        """A stage does not stop: say so while there is time."""
+        self._display.__exit__(None, None, None)
+        if self._interrupts.cancel is None:
+            return
+        late = CommandError(
+            "The run was cancelled by Ctrl-C, but did not end in time; its processes were ended.",
+            hint="A plain def stage can ask ctx.is_cancelled in its loops.",
+            code="CLI-INTERRUPTED",
+        )
+        if self._as_json:
+            document = {**error_document(late), "status": "cancelled", "reason": REASON}
+            self._out.write(to_json(document))
+        else:
+            self._console.print(f"\n{late.message}\n{late.hint} [{late.code}]")
+        self._out.flush()
+
+
+def _make_runtime(name: RuntimeName) -> Runtime:
+    if name is RuntimeName.LOCAL:
+        from stageflow_actors.actors.local import LocalRuntime
+
+        return LocalRuntime()
+    from stageflow_actors.actors.ray_runtime import RayRuntime
+
+    return RayRuntime()
