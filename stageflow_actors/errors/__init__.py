@@ -4,6 +4,7 @@
 
     StageflowError
     |-- StageDefinitionError       (ValueError)  a stage cannot be declared like this
+    |   `-- PolicyError                          ... or its policy makes no sense
     |-- PipelineValidationError    (ValueError)  the stages do not form a pipeline
     |   `-- CycleDetectedError                   ... because they depend on each other in a circle
     |-- InvalidRunInputError       (ValueError)  a run was asked for with inputs it cannot use
@@ -23,6 +24,12 @@
     |   |-- RoutingError              (LookupError)  the stage chose a route that no branch is on
     |   |-- StageTimeoutError         (TimeoutError) the stage exceeded its ``timeout``
     |   |-- StageLostError            (RuntimeError) the stage's process died under it
+    |   |-- CircuitBreakerOpenError   (RuntimeError) the stage was left alone: it fails too often
+    |   |-- IdempotencyParamMismatch  (ValueError)   a key came back with other parameters
+    |   |-- TransientError            (RuntimeError) for stages to raise: it may pass
+    |   |   |-- RateLimitError                       ... once there are fewer requests
+    |   |   `-- ServiceUnavailableError              ... once the provider is back
+    |   |-- StageAbandonedError       (RuntimeError) raised in a stage that was given up
     |   `-- RemoteStageError          (RuntimeError) stands for an exception that cannot be pickled
     `-- RuntimeFault                  (RuntimeError)
         |-- RayStartError                           Ray could not be started or joined
@@ -43,6 +50,7 @@ from stageflow_actors.errors.definition import (
     ContractErrorInfo,
     CycleDetectedError,
     PipelineValidationError,
+    PolicyError,
     StageDefinitionError,
 )
 from stageflow_actors.errors.root import StageflowError, describe_exception, plain_text
@@ -55,9 +63,14 @@ from stageflow_actors.errors.runtime import (
     SupervisorLostError,
 )
 from stageflow_actors.errors.stages import (
+    CircuitBreakerOpenError,
+    IdempotencyParamMismatch,
+    RateLimitError,
     RemoteStageError,
     RemoteTraceback,
     RoutingError,
+    ServiceUnavailableError,
+    StageAbandonedError,
     StageCancellationRequested,
     StageContractError,
     StageFailedError,
@@ -65,25 +78,32 @@ from stageflow_actors.errors.stages import (
     StageOutputError,
     StageReturnTypeError,
     StageTimeoutError,
+    TransientError,
 )
 
 __all__ = [
     "AmbiguousInputError",
+    "CircuitBreakerOpenError",
     "CleanupClosedError",
     "ContractErrorInfo",
     "CycleDetectedError",
     "DeploymentClosedError",
     "DeploymentError",
     "FrozenDataError",
+    "IdempotencyParamMismatch",
     "InvalidRunInputError",
     "PipelineCancelled",
     "PipelineValidationError",
+    "PolicyError",
+    "RateLimitError",
     "RayStartError",
     "RemoteStageError",
     "RemoteTraceback",
     "RoutingError",
     "RuntimeFault",
+    "ServiceUnavailableError",
     "SnapshotError",
+    "StageAbandonedError",
     "StageCancellationRequested",
     "StageContractError",
     "StageDefinitionError",
@@ -95,6 +115,7 @@ __all__ = [
     "StageTimeoutError",
     "StageflowError",
     "SupervisorLostError",
+    "TransientError",
     "UndeclaredDependencyError",
     "describe_exception",
     "plain_text",

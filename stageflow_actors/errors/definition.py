@@ -15,6 +15,12 @@ class StageDefinitionError(StageflowError, ValueError):
     default_code = "STAGE-DEFINITION"
 
 
+class PolicyError(StageDefinitionError):
+    """A policy that cannot be: zero attempts, negative times, a stage that does not exist."""
+
+    default_code = "POLICY-INVALID"
+
+
 @dataclass(frozen=True)
 class ContractErrorInfo:
     """Machine-readable description of a broken contract: stable code, summary, fix, context."""

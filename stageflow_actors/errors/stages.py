@@ -87,6 +87,66 @@ class StageLostError(StageflowError, RuntimeError):
     default_code = "STAGE-LOST"
 
 
+class TransientError(StageflowError, RuntimeError):
+    """For stages to raise: a failure that may pass. Retried by default.
+
+    ``retry_after``, where given, is how long to wait: seconds, or an HTTP date.
+    """
+
+    default_code = "STAGE-TRANSIENT"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retry_after: float | str | None = None,
+        hint: str = "",
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
+
+
+class RateLimitError(TransientError):
+    """For stages to raise: a provider wants fewer requests."""
+
+    default_code = "STAGE-RATE-LIMIT"
+
+
+class ServiceUnavailableError(TransientError):
+    """For stages to raise: a provider is down for now."""
+
+    default_code = "STAGE-UNAVAILABLE"
+
+
+class CircuitBreakerOpenError(StageflowError, RuntimeError):
+    """The stage was not executed: it failed too often, and is left alone for a while."""
+
+    default_code = "STAGE-CIRCUIT-OPEN"
+
+
+class StageAbandonedError(StageflowError, RuntimeError):
+    """Raised in a stage that the run has given up: nothing that it does counts any more."""
+
+    default_code = "STAGE-ABANDONED"
+
+
+class IdempotencyParamMismatch(StageflowError, ValueError):
+    """A key was used again with other parameters; ``expected`` and ``actual`` are their hashes."""
+
+    default_code = "IDEMPOTENCY-MISMATCH"
+
+    def __init__(self, key: str, expected: str, actual: str) -> None:
+        super().__init__(
+            f"The idempotency key {key!r} was used before with other parameters "
+            f"({expected:.12} then, {actual:.12} now).",
+            hint="Use a new key for a new request.",
+        )
+        self.key = key
+        self.expected = expected
+        self.actual = actual
+
+
 class RemoteStageError(StageflowError, RuntimeError):
     """Stands for a user's exception that could not be pickled; ``type_name`` says what it was."""
 

@@ -1,0 +1,1 @@
+"""Policies: what becomes of failure, as plain declarations. Nothing here decides or acts."""
