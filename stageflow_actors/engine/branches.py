@@ -1,26 +1,42 @@
 """Which stages run once what they wait for has passed, and which are skipped.
 
 1. A stage with a route runs where its router has taken that route; else it is *unselected*.
-2. A stage that depends on unselected stages only is unselected, too. One live input is enough.
-3. A conditional stage is skipped where a dependency was skipped, or has a skip reason in its data.
-   An unselected dependency does not count here.
+2. A stage that depends on unselected stages only is unselected, too. One live input is enough. One
+   that cancelled its branch counts as unselected here.
+3. A stage that requires a failed one, or one that is blocked itself, is *blocked*. Required are
+   ``dependencies`` but those that are ``optional``, ``after``, guards and, always, the router. A
+   guard that fell back, or cancelled its branch, has let nothing pass either.
+4. A conditional stage is skipped where a dependency was skipped, or has a skip reason in its data.
+   An unselected or blocked dependency does not count here.
 
 A skip passes on to the conditional dependents and ends at the others, which run.
 """
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import NamedTuple
 
-from stageflow_actors.engine.state import RunPhase, RunState
+from stageflow_actors.engine.state import RunPhase, RunState, StageState
 from stageflow_actors.model.plan import StagePlan
+
+_NO_PASS = (StageState.FELL_BACK, StageState.BRANCH_CANCELLED)
+"""Neither says that what a guard has judged is good."""
+
+
+class SkipKind(Enum):
+    """Which rule skips a stage."""
+
+    UNSELECTED = auto()
+    BLOCKED = auto()
+    CONDITIONAL = auto()
 
 
 class Skip(NamedTuple):
-    """Why a stage does not run. ``is_unselected``: a route passed it by."""
+    """Why a stage does not run."""
 
     reason: str
-    is_unselected: bool
+    kind: SkipKind
 
 
 def release(state: RunState, stage: int) -> None:
@@ -32,28 +48,81 @@ def release(state: RunState, stage: int) -> None:
             state.ready.append(dependent)
 
 
+def take_back(state: RunState, stage: int) -> None:
+    """Note that ``stage``, which had passed, has not: the stages behind it wait for it again."""
+    for dependent in state.plan.stages[stage].dependents:
+        state.waiting_for[dependent] += 1
+
+
 def skip_of(state: RunState, index: int) -> Skip | None:
     """Why stage ``index``, whose dependencies have passed, is skipped; ``None`` if it runs."""
     stage = state.plan.stages[index]
     if stage.router is not None:
         reason = _off_route(state, stage, stage.router)
         if reason is not None:
-            return Skip(reason, is_unselected=True)
+            return Skip(reason, SkipKind.UNSELECTED)
     unselected = state.unselected
     if unselected and stage.dependencies and unselected.keys() >= set(stage.dependencies):
-        return Skip(unselected[stage.dependencies[0]], is_unselected=True)
+        return Skip(unselected[stage.dependencies[0]], SkipKind.UNSELECTED)
+    may_lack = state.tolerated or state.blocked or stage.gates
+    reason = _lacks(state, stage) if may_lack else None
+    if reason is not None:
+        return Skip(reason, SkipKind.BLOCKED)
     if stage.conditional:
         for dependency in stage.dependencies:
             if dependency in state.skip_reasons:
-                return Skip(state.skip_reasons[dependency], is_unselected=False)
+                return Skip(state.skip_reasons[dependency], SkipKind.CONDITIONAL)
     return None
+
+
+def note_skip(state: RunState, index: int, skip: Skip) -> None:
+    """Remember it for the stages behind."""
+    noted = {
+        SkipKind.UNSELECTED: state.unselected,
+        SkipKind.BLOCKED: state.blocked,
+        SkipKind.CONDITIONAL: state.skip_reasons,
+    }
+    noted[skip.kind][index] = skip.reason
+
+
+def forget(state: RunState, index: int) -> None:
+    """Nothing that was noted of this stage counts any more: it runs again."""
+    for noted in (
+        state.taken,
+        state.unselected,
+        state.blocked,
+        state.skip_reasons,
+        state.tolerated,
+    ):
+        noted.pop(index, None)
+    state.timeout_texts.pop(index, None)
 
 
 def _off_route(state: RunState, stage: StagePlan, router: int) -> str | None:
     if router in state.unselected:
         return state.unselected[router]
     taken = state.taken.get(router)
+    if router in state.tolerated or router in state.blocked:
+        return None  # rule 3 says better why
     name = state.plan.stages[router].name
     if taken is None:
-        return f"'{name}' was skipped and took no route"
+        how = "fell back" if state.stages[router] is StageState.FELL_BACK else "was skipped"
+        return f"'{name}' {how} and took no route"
     return None if taken in stage.route else f"'{name}' took route '{taken}'"
+
+
+def _lacks(state: RunState, stage: StagePlan) -> str | None:
+    """What it requires and does not get, with the reasons for that, one after the other."""
+    for other in stage.strict:
+        if other in stage.optional and other != stage.router:
+            continue
+        name = state.plan.stages[other].name
+        if other in state.tolerated:
+            return f"'{name}' failed: {state.tolerated[other]}"
+        if other in state.blocked:
+            return f"'{name}' was skipped: {state.blocked[other]}"
+    for guard in stage.gates:
+        if state.stages[guard] in _NO_PASS:
+            name = state.plan.stages[guard].name
+            return f"'{name}' let nothing pass: it ended as {state.stages[guard].value}"
+    return None

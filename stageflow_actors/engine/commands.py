@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stageflow_actors.engine.facts import Timer
 from stageflow_actors.model.results import RunStatus
 
 
 @dataclass(slots=True)
 class StartStage:
-    """Run the body of a stage; report its end with ``StageEnded``."""
+    """Run the body of a stage; report its end with ``StageEnded``.
+
+    ``feedback`` is the guard whose rejection it is to be told of, and how many there were.
+    """
 
     stage: int
     attempt: int
+    feedback: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -36,20 +41,44 @@ class InterruptStage:
 
 
 @dataclass(slots=True)
-class ArmTimer:
-    """Report ``StageTimerFired`` after so many seconds, unless disarmed."""
+class KillStage:
+    """It has not stopped: end its process, or give it up where that is not possible.
+
+    Its end is still reported, with ``Ending.LOST``.
+    """
 
     stage: int
     attempt: int
+
+
+@dataclass(slots=True)
+class FallBack:
+    """The output of a stage that failed is the one declared for that."""
+
+    stage: int
+    at: float
+
+
+@dataclass(slots=True)
+class ForgetStage:
+    """The output of a stage was rejected: it runs again."""
+
+    stage: int
+
+
+@dataclass(slots=True)
+class ArmTimer:
+    """Report ``TimerFired`` after so many seconds, unless disarmed."""
+
+    timer: Timer
     seconds: float
 
 
 @dataclass(slots=True)
 class DisarmTimer:
-    """The stage has ended; its timer is of no interest any more."""
+    """A timer, fired or not, is of no interest any more."""
 
-    stage: int
-    attempt: int
+    timer: Timer
 
 
 @dataclass(slots=True)
@@ -72,4 +101,15 @@ class EndRun:
     reason: str | None
 
 
-Command = StartStage | SkipStage | InterruptStage | ArmTimer | DisarmTimer | EmitEvent | EndRun
+Command = (
+    StartStage
+    | SkipStage
+    | InterruptStage
+    | KillStage
+    | FallBack
+    | ForgetStage
+    | ArmTimer
+    | DisarmTimer
+    | EmitEvent
+    | EndRun
+)

@@ -7,7 +7,7 @@ told to stop. A cancel ends that: a cancelled run starts nothing.
 
 from __future__ import annotations
 
-from stageflow_actors.engine.state import PASSED, RunState, StageState
+from stageflow_actors.engine.state import RunState, StageState
 from stageflow_actors.engine.verdict import CauseKind
 
 _STOPPED_BY_FAILURE = frozenset({CauseKind.FAILURE, CauseKind.TIMEOUT})
@@ -24,11 +24,11 @@ def expect(state: RunState) -> None:
     expected = state.expected
     for index in state.plan.finalizers:
         stage = state.plan.stages[index]
-        strict = (*stage.dependencies, *stage.after)
+        before = (*stage.strict, *stage.after_any)
         if state.stages[index] is StageState.WAITING and all(
-            state.stages[other] in PASSED or _is_open(state, other) for other in strict
+            state.has_passed(other) or _is_open(state, other) for other in stage.strict
         ):
-            expected[index] = sum(_is_open(state, other) for other in (*strict, *stage.after_any))
+            expected[index] = sum(_is_open(state, other) for other in before)
             if not expected[index]:
                 state.ready.append(index)
 
@@ -41,7 +41,7 @@ def note_over(state: RunState, stage: int) -> None:
         for index in state.plan.stages[before].dependents:
             if index not in expected:
                 continue
-            if state.stages[before] not in PASSED and _is_strict(state, before, index):
+            if not state.has_passed(before) and before in state.plan.stages[index].strict:
                 del expected[index]  # it never starts, which others may have waited for
                 over.append(index)
                 continue
@@ -51,9 +51,4 @@ def note_over(state: RunState, stage: int) -> None:
 
 
 def _is_open(state: RunState, index: int) -> bool:
-    return state.stages[index].is_live or index in state.expected
-
-
-def _is_strict(state: RunState, before: int, index: int) -> bool:
-    stage = state.plan.stages[index]
-    return before in stage.dependencies or before in stage.after
+    return state.stages[index].is_open or index in state.expected

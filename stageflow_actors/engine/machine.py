@@ -5,29 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stageflow_actors.engine.branches import Skip, release, skip_of
-from stageflow_actors.engine.commands import (
-    ArmTimer,
-    Command,
-    EmitEvent,
-    EndRun,
-    SkipStage,
-    StartStage,
-)
+from stageflow_actors.engine.attempts import begin_attempt, stop_running
+from stageflow_actors.engine.branches import Skip, note_skip, release, skip_of
+from stageflow_actors.engine.commands import Command, DisarmTimer, EmitEvent, EndRun, SkipStage
 from stageflow_actors.engine.facts import (
     CancelRequested,
     Ending,
     Fact,
     RunAccepted,
     StageEnded,
-    StageTimerFired,
+    StopHeard,
+    Timer,
+    TimerFired,
+    TimerKind,
 )
 from stageflow_actors.engine.finalizers import expect, note_over, still_run
+from stageflow_actors.engine.guards import disarm_guard
 from stageflow_actors.engine.state import RunPhase, RunState, StageState
-from stageflow_actors.engine.transitions import RUN_TRANSITIONS, stop_running
+from stageflow_actors.engine.transitions import RUN_TRANSITIONS
 from stageflow_actors.engine.verdict import decisive
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.results import RunStatus
+from stageflow_actors.model.settings import Settings
 
 _END_EVENT = {
     RunStatus.OK: "pipeline.completed",
@@ -37,29 +36,33 @@ _END_EVENT = {
 }
 
 
-_ORDER = {RunAccepted: 0, StageEnded: 1, StageTimerFired: 2, CancelRequested: 3}
+_ORDER = {RunAccepted: 0, StageEnded: 1, StopHeard: 2, TimerFired: 3, CancelRequested: 4}
+_TIMERS = tuple(TimerKind)
 
 
-def _rank(fact: Fact) -> tuple[int, int]:
+def _rank(fact: Fact) -> tuple[int, int, int]:
     """The order in which the facts of one tick count, whatever the order in which they came.
 
     An end comes before the timer of its stage: a body that has ended was in time.
     """
-    return _ORDER[type(fact)], getattr(fact, "stage", 0)
+    if isinstance(fact, TimerFired):
+        return _ORDER[TimerFired], _TIMERS.index(fact.timer.kind), fact.timer.stage
+    return _ORDER[type(fact)], getattr(fact, "stage", 0), getattr(fact, "attempt", 0)
 
 
 class RunMachine:
-    """Fail-fast execution of a plan.
+    """The execution of a plan.
 
-    A stage starts, or is skipped, as soon as all its dependencies have passed. The first failure,
-    timeout or cancel stops the run: live bodies are told to stop, finalizers run after a failure,
-    and the verdict follows when the last has ended. Constant work per stage and edge.
+    A stage starts, or is skipped, as soon as all its dependencies have passed. A failure that
+    nothing else is done about, a timeout or a cancel stops the run: live bodies are told to stop,
+    finalizers run after a failure, and the verdict follows when the last has ended. Constant work
+    per stage, edge and attempt.
     """
 
     __slots__ = ("state",)
 
-    def __init__(self, plan: Plan) -> None:
-        self.state = RunState(plan)
+    def __init__(self, plan: Plan, settings: Settings) -> None:
+        self.state = RunState(plan, settings)
 
     def advance(self, facts: Sequence[Fact]) -> list[Command]:
         """Take the facts of one tick; say what to do now."""
@@ -74,15 +77,17 @@ class RunMachine:
     def _act_on_tick(self, now: float, commands: list[Command]) -> None:
         state = self.state
         if state.phase is RunPhase.RUNNING and state.tick_causes:
-            self._stop(commands)
+            self._stop(now, commands)
         self._start_ready(now, commands)
         state.tick_causes.clear()
-        if not state.live and state.phase in (RunPhase.RUNNING, RunPhase.STOPPING):
+        is_quiet = not state.live and not state.retrying
+        if is_quiet and state.phase in (RunPhase.RUNNING, RunPhase.STOPPING):
             self._end(now, commands)
 
     def _start_ready(self, now: float, commands: list[Command]) -> None:
         state = self.state
-        if state.ready and state.remaining == len(state.stages) and not state.live:
+        is_first = state.ready and not any(state.attempts)
+        if is_first and state.remaining == len(state.stages):
             commands.append(EmitEvent("pipeline.started", now))
         while state.ready:  # a stage that is skipped may make others ready at once
             ready, state.ready = state.ready, []
@@ -95,43 +100,45 @@ class RunMachine:
         if skip is not None:
             self._skip(index, skip, now, commands)
             return
-        stage = state.plan.stages[index]
-        state.stages[index] = StageState.RUNNING
-        state.live += 1
-        commands.append(EmitEvent(f"stage.{stage.name}.started", now, index, 1))
-        commands.append(StartStage(index, 1))
-        if stage.timeout_s is not None:
-            commands.append(ArmTimer(index, 1, stage.timeout_s))
+        begin_attempt(state, index, now, commands)
 
     def _skip(self, index: int, skip: Skip, now: float, commands: list[Command]) -> None:
         state = self.state
         state.stages[index] = StageState.SKIPPED
-        state.remaining -= 1
-        reasons = state.unselected if skip.is_unselected else state.skip_reasons
-        reasons[index] = skip.reason
+        note_skip(state, index, skip)
         release(state, index)
-        if state.expected:
-            note_over(state, index)
         data: dict[str, Any] = {"status": Ending.SKIP.value, "duration_ms": 0}
         if skip.reason:
             data["reason"] = skip.reason
         name = state.plan.stages[index].name
         commands.append(SkipStage(index, skip.reason, now))
-        commands.append(EmitEvent(f"stage.{name}.skipped", now, index, 1, data))
+        commands.append(
+            EmitEvent(f"stage.{name}.skipped", now, index, state.attempts[index] or 1, data)
+        )
+        state.remaining -= 1
+        if state.rounds:
+            disarm_guard(state, index, commands)
+        if state.expected:
+            note_over(state, index)
 
-    def _stop(self, commands: list[Command]) -> None:
+    def _stop(self, now: float, commands: list[Command]) -> None:
         state = self.state
         state.phase = RunPhase.STOPPING
         state.cause = cause = decisive(state.tick_causes)
-        state.ready.clear()
         finalizers_run = still_run(state)
+        stop_running(state, cause.reason, now, commands, spare_finalizers=finalizers_run)
+        # a finalizer that was spared may have been about to try again
+        state.ready = [each for each in state.ready if state.stages[each] is StageState.RETRYING]
         if finalizers_run:
             expect(state)
-        stop_running(state, cause.reason, commands, spare_finalizers=finalizers_run)
 
     def _end(self, now: float, commands: list[Command]) -> None:
         state = self.state
         state.phase = RunPhase.ENDED
+        if state.limit_s is not None:
+            commands.append(DisarmTimer(Timer(TimerKind.RUN)))
+        for guard in list(state.rounds):  # those whose producer did not come round again
+            disarm_guard(state, guard, commands)
         cause = state.cause
         if cause is None:
             verdict = EndRun(RunStatus.OK, None, None)
@@ -139,7 +146,7 @@ class RunMachine:
             verdict = EndRun(cause.status, cause.stage_name(state.plan), cause.reason)
         data: dict[str, Any] = {
             "status": verdict.status.value,
-            "duration_ms": round((now - state.accepted_at) * 1000),
+            "duration_ms": max(0, round((now - state.accepted_at) * 1000)),
         }
         if cause is not None:
             data["deciding_stage"] = verdict.stage

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from stageflow_actors.engine.verdict import Cause
 from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.settings import Settings
 
 
 class RunPhase(StrEnum):
@@ -27,8 +29,14 @@ class StageState(StrEnum):
     """Told to stop because the run stops."""
     TIMING_OUT = "timing_out"
     """Told to stop because its time is up."""
+    RETRYING = "retrying"
+    """Its last attempt failed; it waits for the next one."""
     OK = "ok"
     SKIPPED = "skipped"
+    FELL_BACK = "fell_back"
+    """It failed, and its declared output stands in."""
+    BRANCH_CANCELLED = "branch_cancelled"
+    """It asked to stop what depends on it."""
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
@@ -39,61 +47,127 @@ class StageState(StrEnum):
     @property
     def is_live(self) -> bool:
         """Whether the body may be executing."""
-        return self in _LIVE
+        return self in LIVE
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has begun, and not ended for good."""
+        return self in LIVE or self is StageState.RETRYING
 
 
-_LIVE = frozenset({StageState.RUNNING, StageState.STOPPING, StageState.TIMING_OUT})
-PASSED = frozenset({StageState.OK, StageState.SKIPPED})
+LIVE = frozenset({StageState.RUNNING, StageState.STOPPING, StageState.TIMING_OUT})
+"""States in which the body may be executing."""
+PASSED = frozenset(
+    {StageState.OK, StageState.SKIPPED, StageState.FELL_BACK, StageState.BRANCH_CANCELLED}
+)
 """States that let dependents run."""
+
+
+@dataclass(slots=True)
+class Tries:
+    """What a stage has been through, as far as retries ask. ``delay_s`` is the last wait's.
+
+    ``retries`` counts those that its policy allowed, ``losses`` the deaths of its process.
+    """
+
+    retries: int = 0
+    losses: int = 0
+    delay_s: float = 0.0
+    is_out_of_time: bool = False
+
+
+@dataclass(slots=True)
+class GuardRounds:
+    """The rejections of one guard so far; ``stagnation`` counts equal ones in a row."""
+
+    rejections: int = 0
+    fingerprint: str = ""
+    stagnation: int = 0
+    is_out_of_time: bool = False
 
 
 class RunState:
     """Mutable, private to ``RunMachine``; read by invariants and tests.
 
-    ``waiting_for[i]`` counts the stages before stage ``i`` that have not passed yet. ``live`` and
-    ``remaining`` count stages with a live body and stages that have not ended. ``taken`` has the
-    routes of the routers so far, ``unselected`` the stages that are on none of them, and
-    ``skip_reasons`` what conditional stages are skipped for; both with their reasons. Once the run
-    stops, ``expected[i]`` counts the stages that finalizer ``i`` still waits for; it is there for
-    those that may start.
+    ``waiting_for[i]`` counts the stages before stage ``i`` that have not passed yet, and
+    ``attempts[i]`` is the number of its last attempt. ``live``, ``retrying`` and ``remaining``
+    count stages with a live body, those that wait for another attempt, and those not ended.
+    ``taken`` has the routes of the routers so far, ``unselected`` the stages that are on none of
+    them, ``skip_reasons`` what conditional stages are skipped for, and ``blocked`` those that lack
+    what they require; all with their reasons. ``tolerated`` failed without stopping the run,
+    ``doomed`` time out for good. ``heard`` are those whose body heeds its stop, ``killed`` those
+    whose body is being ended. ``feedback`` is the guard that a producer is repeated for. Once
+    the run stops, ``expected[i]`` counts the stages that finalizer ``i`` still waits for; it is
+    there for those that may start.
     """
 
     __slots__ = (
         "accepted_at",
+        "attempts",
+        "blocked",
         "cause",
+        "doomed",
         "expected",
+        "feedback",
+        "heard",
         "is_cancelled",
+        "killed",
         "late_facts",
+        "limit_s",
         "live",
         "phase",
         "plan",
         "ready",
         "remaining",
+        "repeats_left",
+        "retries_left",
+        "retrying",
+        "rounds",
+        "settings",
         "skip_reasons",
         "stages",
         "taken",
         "tick_causes",
+        "timeout_texts",
+        "tolerated",
+        "tries",
         "unselected",
         "waiting_for",
     )
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, settings: Settings) -> None:
         self.plan = plan
+        self.settings = settings
         self.phase = RunPhase.CREATED
         self.stages = [StageState.WAITING] * len(plan.stages)
-        self.waiting_for = [
-            len(stage.dependencies) + len(stage.after) + len(stage.after_any)
-            for stage in plan.stages
-        ]
+        self.attempts = [0] * len(plan.stages)
+        self.waiting_for = [len(stage.strict) + len(stage.after_any) for stage in plan.stages]
         self.remaining = len(plan.stages)
         self.live = 0
+        self.retrying = 0
+        self.retries_left = settings.max_retries_per_run
+        self.repeats_left = settings.max_guard_repeats_per_run
         self.cause: Cause | None = None
         self.accepted_at = 0.0
+        self.limit_s: float | None = None
         self.late_facts = 0
         self.is_cancelled = False
+        self.tries: dict[int, Tries] = {}
+        self.rounds: dict[int, GuardRounds] = {}
+        self.feedback: dict[int, int] = {}
         self.expected: dict[int, int] = {}
         self.taken: dict[int, str] = {}
         self.unselected: dict[int, str] = {}
         self.skip_reasons: dict[int, str] = {}
+        self.blocked: dict[int, str] = {}
+        self.tolerated: dict[int, str] = {}
+        self.doomed: set[int] = set()
+        self.heard: set[int] = set()
+        self.killed: set[int] = set()
+        self.timeout_texts: dict[int, str] = {}
         self.ready: list[int] = []
         self.tick_causes: list[Cause] = []
+
+    def has_passed(self, stage: int) -> bool:
+        """Whether ``stage`` lets its dependents go on, be it to be skipped."""
+        return self.stages[stage] in PASSED or stage in self.tolerated

@@ -7,23 +7,29 @@ the run; ``RunMachine`` acts on both once all facts of a tick are in.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from stageflow_actors.engine.attempts import close_stage, end_attempt, stop_running
 from stageflow_actors.engine.branches import release
-from stageflow_actors.engine.commands import Command, DisarmTimer, EmitEvent, InterruptStage
+from stageflow_actors.engine.commands import ArmTimer, Command, DisarmTimer, EmitEvent
 from stageflow_actors.engine.facts import (
+    NO_HINT,
     CancelRequested,
     Ending,
     RunAccepted,
     Signal,
     StageEnded,
-    StageTimerFired,
+    StopHeard,
+    Timer,
+    TimerFired,
+    TimerKind,
 )
-from stageflow_actors.engine.finalizers import note_over
+from stageflow_actors.engine.failures import fail_while_stopping, settle_failure
+from stageflow_actors.engine.guards import note_pass
 from stageflow_actors.engine.state import RunPhase, RunState, StageState
+from stageflow_actors.engine.timers import fire, out_of_time
 from stageflow_actors.engine.verdict import Cause, CauseKind
-from stageflow_actors.errors import StageTimeoutError
-from stageflow_actors.model.plan import StagePlan
 
 RunHandler = Callable[[RunState, Any, list[Command]], None]
 StageHandler = Callable[[RunState, StageEnded, list[Command]], None]
@@ -33,8 +39,11 @@ def _completed(state: RunState, fact: StageEnded, commands: list[Command]) -> No
     state.stages[fact.stage] = StageState.OK
     release(state, fact.stage)
     _emit_end(state, fact, "completed", commands)
+    if state.rounds:
+        note_pass(state, fact, commands)
     if fact.signal is not None:
         _take_signal(state, fact, fact.signal, commands)
+    close_stage(state, fact.stage, commands)
 
 
 def _take_signal(
@@ -55,23 +64,29 @@ def _skipped(state: RunState, fact: StageEnded, commands: list[Command]) -> None
     state.skip_reasons[fact.stage] = fact.reason
     release(state, fact.stage)
     _emit_end(state, fact, "skipped", commands)
+    close_stage(state, fact.stage, commands)
 
 
-def _failed(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
-    state.stages[fact.stage] = StageState.FAILED
-    state.tick_causes.append(Cause(CauseKind.FAILURE, fact.stage, fact.reason))
-    _emit_end(state, fact, "failed", commands)
+def _cancelled_branch(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
+    state.stages[fact.stage] = StageState.BRANCH_CANCELLED
+    name = state.plan.stages[fact.stage].name
+    state.unselected[fact.stage] = f"'{name}' cancelled its branch: {fact.reason}"
+    release(state, fact.stage)
+    _emit_end(state, fact, "cancelled", commands)
+    close_stage(state, fact.stage, commands)
 
 
 def _cancelled(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     state.stages[fact.stage] = StageState.CANCELLED
     state.tick_causes.append(Cause(CauseKind.STAGE_CANCEL, fact.stage, fact.reason))
     _emit_end(state, fact, "cancelled", commands)
+    close_stage(state, fact.stage, commands)
 
 
 def _interrupted(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     state.stages[fact.stage] = StageState.INTERRUPTED
     _emit_end(state, fact, "cancelled", commands)
+    close_stage(state, fact.stage, commands)
 
 
 def _stopped_unasked(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
@@ -90,23 +105,13 @@ def _answered_cancel(state: RunState, fact: StageEnded, commands: list[Command])
 
 def _timed_out(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     """Whatever the body says now comes too late."""
-    stage = state.plan.stages[fact.stage]
-    state.stages[fact.stage] = StageState.TIMED_OUT
-    data = {
-        "status": "timed_out",
-        "duration_ms": fact.detail.get("duration_ms"),
-        "error": timeout_text(stage),
-        "error_type": StageTimeoutError.__name__,
-        "code": StageTimeoutError.default_code,
-    }
-    commands.append(
-        EmitEvent(f"stage.{stage.name}.failed", fact.at, fact.stage, fact.attempt, data)
-    )
-
-
-def timeout_text(stage: StagePlan) -> str:
-    """What is said of a stage that used up its time."""
-    return f"Stage timed out after {round((stage.timeout_s or 0) * 1000)}ms"
+    reason = state.timeout_texts.pop(fact.stage)
+    late = replace(fact, ending=Ending.TIMED_OUT, reason=reason, hint=NO_HINT)
+    if fact.stage in state.doomed:
+        state.doomed.discard(fact.stage)
+        fail_while_stopping(state, late, commands)
+    else:
+        settle_failure(state, late, commands)
 
 
 def _emit_end(state: RunState, fact: StageEnded, word: str, commands: list[Command]) -> None:
@@ -116,35 +121,26 @@ def _emit_end(state: RunState, fact: StageEnded, word: str, commands: list[Comma
     )
 
 
-def stop_running(
-    state: RunState, reason: str, commands: list[Command], *, spare_finalizers: bool = False
-) -> bool:
-    """Tell every running body to stop, or all but the finalizers; whether there was one."""
-    running = [index for index, stage in enumerate(state.stages) if stage is StageState.RUNNING]
-    if spare_finalizers:
-        running = [index for index in running if not state.plan.stages[index].after_any]
-    for index in running:
-        state.stages[index] = StageState.STOPPING
-        commands.append(InterruptStage(index, 1, reason))
-    return bool(running)
-
-
 STAGE_TRANSITIONS: dict[tuple[StageState, Ending], StageHandler] = {
     (StageState.RUNNING, Ending.OK): _completed,
     (StageState.RUNNING, Ending.SKIP): _skipped,
-    (StageState.RUNNING, Ending.FAIL): _failed,
+    (StageState.RUNNING, Ending.FAIL): settle_failure,
+    (StageState.RUNNING, Ending.RETRY): settle_failure,
+    (StageState.RUNNING, Ending.TIMED_OUT): settle_failure,
+    (StageState.RUNNING, Ending.LOST): settle_failure,
     (StageState.RUNNING, Ending.CANCEL): _cancelled,
+    (StageState.RUNNING, Ending.CANCEL_BRANCH): _cancelled_branch,
     (StageState.RUNNING, Ending.INTERRUPTED): _stopped_unasked,
     (StageState.STOPPING, Ending.OK): _completed,
     (StageState.STOPPING, Ending.SKIP): _skipped,
-    (StageState.STOPPING, Ending.FAIL): _failed,
+    (StageState.STOPPING, Ending.FAIL): fail_while_stopping,
+    (StageState.STOPPING, Ending.RETRY): fail_while_stopping,
+    (StageState.STOPPING, Ending.TIMED_OUT): fail_while_stopping,
+    (StageState.STOPPING, Ending.LOST): _interrupted,
     (StageState.STOPPING, Ending.CANCEL): _answered_cancel,
+    (StageState.STOPPING, Ending.CANCEL_BRANCH): _cancelled_branch,
     (StageState.STOPPING, Ending.INTERRUPTED): _interrupted,
-    (StageState.TIMING_OUT, Ending.OK): _timed_out,
-    (StageState.TIMING_OUT, Ending.SKIP): _timed_out,
-    (StageState.TIMING_OUT, Ending.FAIL): _timed_out,
-    (StageState.TIMING_OUT, Ending.CANCEL): _timed_out,
-    (StageState.TIMING_OUT, Ending.INTERRUPTED): _timed_out,
+    **{(StageState.TIMING_OUT, ending): _timed_out for ending in Ending},
 }
 
 
@@ -153,31 +149,34 @@ def _accept(state: RunState, fact: RunAccepted, commands: list[Command]) -> None
     state.accepted_at = fact.at
     state.ready.extend(index for index, count in enumerate(state.waiting_for) if not count)
     commands.append(EmitEvent("pipeline.created", fact.at))
+    state.limit_s = fact.limit_s
+    if fact.limit_s is not None:
+        if fact.limit_s <= 0:
+            state.tick_causes.append(Cause(CauseKind.DEADLINE, None, out_of_time(state)))
+        commands.append(ArmTimer(Timer(TimerKind.RUN), fact.limit_s))
 
 
 def _end_stage(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     current = state.stages[fact.stage]
-    if not current.is_live:
+    if not current.is_live or fact.attempt != state.attempts[fact.stage]:
         state.late_facts += 1
         return
+    end_attempt(state, fact.stage, current, commands)
     STAGE_TRANSITIONS[current, fact.ending](state, fact, commands)
-    if state.expected:
-        note_over(state, fact.stage)
-    state.live -= 1
-    state.remaining -= 1
-    if state.plan.stages[fact.stage].timeout_s is not None:
-        commands.append(DisarmTimer(fact.stage, fact.attempt))
 
 
-def _time_out(state: RunState, fact: StageTimerFired, commands: list[Command]) -> None:
-    stage = state.plan.stages[fact.stage]
-    if state.stages[fact.stage] is not StageState.RUNNING or stage.timeout_s is None:
+def _hear_stop(state: RunState, fact: StopHeard, commands: list[Command]) -> None:
+    """It is stopping: what is left of it may take as long as cleanups may."""
+    current = state.stages[fact.stage]
+    is_stopping = current.is_live and current is not StageState.RUNNING
+    is_told = fact.stage in state.heard or fact.stage in state.killed
+    if not is_stopping or is_told or fact.attempt != state.attempts[fact.stage]:
         state.late_facts += 1
         return
-    reason = timeout_text(stage)
-    state.stages[fact.stage] = StageState.TIMING_OUT
-    state.tick_causes.append(Cause(CauseKind.TIMEOUT, fact.stage, reason))
-    commands.append(InterruptStage(fact.stage, fact.attempt, reason))
+    state.heard.add(fact.stage)
+    commands.append(DisarmTimer(Timer(TimerKind.STOP, fact.stage, fact.attempt)))
+    cleanup = Timer(TimerKind.CLEANUP, fact.stage, fact.attempt)
+    commands.append(ArmTimer(cleanup, state.settings.stop_timeout_s))
 
 
 def _cancel(state: RunState, fact: CancelRequested, commands: list[Command]) -> None:
@@ -190,7 +189,7 @@ def _cancel_finalizers(state: RunState, fact: CancelRequested, commands: list[Co
     state.is_cancelled = True
     state.expected.clear()
     state.ready.clear()
-    if not stop_running(state, fact.reason, commands):
+    if not stop_running(state, fact.reason, fact.at, commands):
         state.late_facts += 1
 
 
@@ -201,12 +200,15 @@ def _ignore(state: RunState, fact: object, commands: list[Command]) -> None:
 RUN_TRANSITIONS: dict[tuple[RunPhase, type], RunHandler] = {
     (RunPhase.CREATED, RunAccepted): _accept,
     (RunPhase.RUNNING, StageEnded): _end_stage,
-    (RunPhase.RUNNING, StageTimerFired): _time_out,
+    (RunPhase.RUNNING, StopHeard): _hear_stop,
+    (RunPhase.RUNNING, TimerFired): fire,
     (RunPhase.RUNNING, CancelRequested): _cancel,
     (RunPhase.STOPPING, StageEnded): _end_stage,
-    (RunPhase.STOPPING, StageTimerFired): _time_out,
+    (RunPhase.STOPPING, StopHeard): _hear_stop,
+    (RunPhase.STOPPING, TimerFired): fire,
     (RunPhase.STOPPING, CancelRequested): _cancel_finalizers,
     (RunPhase.ENDED, StageEnded): _ignore,
-    (RunPhase.ENDED, StageTimerFired): _ignore,
+    (RunPhase.ENDED, StopHeard): _ignore,
+    (RunPhase.ENDED, TimerFired): _ignore,
     (RunPhase.ENDED, CancelRequested): _ignore,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from stageflow_actors.model.plan import Plan
-from stageflow_actors.model.results import EXTERNAL, RunStatus
+from stageflow_actors.model.results import EXTERNAL, RUN, RunStatus
 
 
 class CauseKind(IntEnum):
@@ -15,13 +15,16 @@ class CauseKind(IntEnum):
 
     FAILURE = 1
     TIMEOUT = 2
-    STAGE_CANCEL = 3
-    EXTERNAL_CANCEL = 4
+    DEADLINE = 3
+    """The run itself has used up its time."""
+    STAGE_CANCEL = 4
+    EXTERNAL_CANCEL = 5
 
 
 _STATUS = {
     CauseKind.FAILURE: RunStatus.FAILED,
     CauseKind.TIMEOUT: RunStatus.TIMED_OUT,
+    CauseKind.DEADLINE: RunStatus.TIMED_OUT,
     CauseKind.STAGE_CANCEL: RunStatus.CANCELLED,
     CauseKind.EXTERNAL_CANCEL: RunStatus.CANCELLED,
 }
@@ -41,7 +44,9 @@ class Cause:
         return _STATUS[self.kind]
 
     def stage_name(self, plan: Plan) -> str:
-        """The stage that decided, or ``<external>``."""
+        """The stage that decided, ``<run>`` for its own deadline, or ``<external>``."""
+        if self.kind is CauseKind.DEADLINE:
+            return RUN
         return EXTERNAL if self.stage is None else plan.stages[self.stage].name
 
 

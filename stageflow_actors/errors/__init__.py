@@ -10,12 +10,16 @@
     |-- InvalidRunInputError       (ValueError)  a run was asked for with inputs it cannot use
     |-- SnapshotError              (ValueError)  a snapshot cannot be read from, or written as, JSON
     |-- UndeclaredDependencyError  (KeyError)    a stage read an output that it did not declare
+    |-- MissingInputError          (KeyError)    an optional dependency failed, and was read
     |-- AmbiguousInputError        (KeyError)    several dependencies offer the key that was read
     |-- FrozenDataError            (TypeError)   data that belongs to another stage was written to
     |-- CleanupClosedError         (RuntimeError) a cleanup came after the end of what it cleans up
     |-- StageCancellationRequested               raised in a stage by the cancellation checks
+    |-- AuthenticationError        a run was not started: nobody vouches for who asks
+    |-- TenantAccessDeniedError    a run was not started: it asks for what belongs to others
     |-- StageExecutionError                      a run failed; has ``results`` and ``failures``
     |-- PipelineCancelled                        a run was cancelled; has the same
+    |-- RunTimeoutError            (TimeoutError) a run exceeded its ``timeout``
     |-- stage outcomes, found as ``StageExecutionError.original``
     |   |-- StageFailedError          (RuntimeError) the stage returned ``StageOutput.fail``
     |   |-- StageReturnTypeError      (TypeError)    the stage returned something that is no output
@@ -24,6 +28,9 @@
     |   |-- RoutingError              (LookupError)  the stage chose a route that no branch is on
     |   |-- StageTimeoutError         (TimeoutError) the stage exceeded its ``timeout``
     |   |-- StageLostError            (RuntimeError) the stage's process died under it
+    |   |-- CriticalInterceptorError   (RuntimeError) an interceptor says that the stage must fail
+    |   |-- InterceptorRejectedError   (RuntimeError) an interceptor refused the stage
+    |   |-- InterceptorReturnTypeError (TypeError) an interceptor returned what means nothing
     |   |-- CircuitBreakerOpenError   (RuntimeError) the stage was left alone: it fails too often
     |   |-- IdempotencyParamMismatch  (ValueError)   a key came back with other parameters
     |   |-- TransientError            (RuntimeError) for stages to raise: it may pass
@@ -43,6 +50,7 @@ from stageflow_actors.errors.access import (
     CleanupClosedError,
     FrozenDataError,
     InvalidRunInputError,
+    MissingInputError,
     SnapshotError,
     UndeclaredDependencyError,
 )
@@ -54,13 +62,20 @@ from stageflow_actors.errors.definition import (
     StageDefinitionError,
 )
 from stageflow_actors.errors.root import StageflowError, describe_exception, plain_text
-from stageflow_actors.errors.runs import PipelineCancelled, StageExecutionError
+from stageflow_actors.errors.runs import PipelineCancelled, RunTimeoutError, StageExecutionError
 from stageflow_actors.errors.runtime import (
     DeploymentClosedError,
     DeploymentError,
     RayStartError,
     RuntimeFault,
     SupervisorLostError,
+)
+from stageflow_actors.errors.security import (
+    AuthenticationError,
+    CriticalInterceptorError,
+    InterceptorRejectedError,
+    InterceptorReturnTypeError,
+    TenantAccessDeniedError,
 )
 from stageflow_actors.errors.stages import (
     CircuitBreakerOpenError,
@@ -83,15 +98,20 @@ from stageflow_actors.errors.stages import (
 
 __all__ = [
     "AmbiguousInputError",
+    "AuthenticationError",
     "CircuitBreakerOpenError",
     "CleanupClosedError",
     "ContractErrorInfo",
+    "CriticalInterceptorError",
     "CycleDetectedError",
     "DeploymentClosedError",
     "DeploymentError",
     "FrozenDataError",
     "IdempotencyParamMismatch",
+    "InterceptorRejectedError",
+    "InterceptorReturnTypeError",
     "InvalidRunInputError",
+    "MissingInputError",
     "PipelineCancelled",
     "PipelineValidationError",
     "PolicyError",
@@ -100,6 +120,7 @@ __all__ = [
     "RemoteStageError",
     "RemoteTraceback",
     "RoutingError",
+    "RunTimeoutError",
     "RuntimeFault",
     "ServiceUnavailableError",
     "SnapshotError",
@@ -115,6 +136,7 @@ __all__ = [
     "StageTimeoutError",
     "StageflowError",
     "SupervisorLostError",
+    "TenantAccessDeniedError",
     "TransientError",
     "UndeclaredDependencyError",
     "describe_exception",

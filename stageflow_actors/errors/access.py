@@ -78,3 +78,17 @@ class CleanupClosedError(StageflowError, RuntimeError):
     """A cleanup was registered after the cleanups of that stage or run had been run."""
 
     default_code = "CLEANUP-CLOSED"
+
+
+class MissingInputError(StageflowError, KeyError):
+    """The output of an optional dependency was read, and that has failed. ``reason`` says why."""
+
+    default_code = "INPUT-MISSING"
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(
+            f"Optional stage '{stage}' has no output: {reason}.",
+            hint="Ask ctx.inputs.has_output(...) or ctx.inputs.missing first.",
+        )
+        self.stage = stage
+        self.reason = reason

@@ -45,6 +45,12 @@ class StageExecutionError(_UnsuccessfulRun):
         self.__cause__ = failure.original
 
 
+class RunTimeoutError(StageflowError, TimeoutError):
+    """The run took longer than its own ``timeout``."""
+
+    default_code = "RUN-TIMEOUT"
+
+
 class PipelineCancelled(_UnsuccessfulRun):
     """The run was cancelled, by a stage or (``stage == "<external>"``) from outside."""
 

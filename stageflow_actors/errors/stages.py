@@ -84,7 +84,7 @@ class StageTimeoutError(StageflowError, TimeoutError):
 class StageLostError(StageflowError, RuntimeError):
     """The process of the stage died while it worked; whether it had finished is unknown."""
 
-    default_code = "STAGE-LOST"
+    default_code = "STAGE-OUTCOME-UNKNOWN"
 
 
 class TransientError(StageflowError, RuntimeError):

@@ -11,11 +11,12 @@ from stageflow_actors.errors import plain_text
 class Cancellation:
     """A request to stop: set once, the first reason stays. Safe to use from any thread."""
 
-    __slots__ = ("_lock", "_reason", "_watchers")
+    __slots__ = ("_is_abandoned", "_lock", "_reason", "_watchers")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reason: str | None = None
+        self._is_abandoned = False
         self._watchers: list[Callable[[str], None]] = []
 
     @property
@@ -27,6 +28,15 @@ class Cancellation:
     def reason(self) -> str | None:
         """Why, or ``None`` while nobody asked."""
         return self._reason
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether whoever was asked is not waited for any more: nothing of it counts."""
+        return self._is_abandoned
+
+    def abandon(self) -> None:
+        """Wait for it no more."""
+        self._is_abandoned = True
 
     def request(self, reason: str | None) -> bool:
         """Ask to stop; ``False`` where somebody had asked before."""

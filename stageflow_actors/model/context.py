@@ -47,7 +47,7 @@ class RunContext:
         self.cancellation = cancellation
         self.artifacts: list[StageArtifact] = []
         self._correlation_id = correlation_id
-        self._deadline_at = deadline_at
+        self._deadline_at = deadline_at  # of the monotonic clock: nobody can turn it
         self._cleanups: Cleanups | None = None
 
     @property
@@ -113,12 +113,20 @@ class RunContext:
     def deadline(self) -> datetime | None:
         """When the time is up, in UTC; ``None`` where there is no limit."""
         at = self._deadline_at
-        return None if at is None else datetime.fromtimestamp(at, UTC)
+        if at is None:
+            return None
+        return datetime.fromtimestamp(time.time() + at - time.monotonic(), UTC)
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds until the deadline, at least 0; ``None`` where there is no limit."""
+        at = self._deadline_at
+        return None if at is None else max(0.0, at - time.monotonic())
 
     def remaining_ms(self) -> int | None:
         """Milliseconds until the deadline, at least 0; ``None`` where there is no limit."""
         at = self._deadline_at
-        return None if at is None else max(0, int((at - time.time()) * 1000))
+        return None if at is None else max(0, int((at - time.monotonic()) * 1000))
 
     @property
     def is_cancelled(self) -> bool:

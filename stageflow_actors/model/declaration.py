@@ -12,6 +12,12 @@ from pydantic import BaseModel
 from stageflow_actors.errors import StageDefinitionError, plain_text
 from stageflow_actors.model import stage_checks
 from stageflow_actors.model.kind import StageKind
+from stageflow_actors.model.policies.breaker import BreakerPolicy
+from stageflow_actors.model.policies.effects import Effects
+from stageflow_actors.model.policies.guard import GuardRetryPolicy
+from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
+from stageflow_actors.model.policies.retry import RetryPolicy
+from stageflow_actors.model.policies.timeouts import Timeouts
 from stageflow_actors.model.stage import InputModel, StageRunner, StageSpec
 
 
@@ -30,8 +36,22 @@ class StagePolicies(TypedDict, total=False):
     """Which dependency decides on the route, where there are several."""
     config: Mapping[str, Any] | None
     """Constructor arguments of a stage class."""
-    timeout: float | None
-    """Seconds that one execution may take; ``None``: no limit."""
+    timeout: float | Timeouts | None
+    """Seconds that one execution may take, or all four limits; ``None``: no limit."""
+    retry: RetryPolicy | None
+    """Which failures are tried again, how often and after how long."""
+    effects: Effects | str
+    """What repeating it would do: none, keyed, once_only or unknown. See ``Effects``."""
+    fallback: Mapping[str, Any] | None
+    """What its dependents read where it fails; the failure then stops nothing."""
+    optional: str | Sequence[str]
+    """Dependencies that it can do without: it runs where they failed, and sees why."""
+    breaker: BreakerPolicy | None
+    """When it is left alone for a while because it keeps failing."""
+    idempotency: IdempotencyPolicy | None
+    """Equal requests, told by a key in the run's data, are executed once."""
+    guard_retry: GuardRetryPolicy | None
+    """Which stage runs again when this one rejects what that has made."""
     input_model: InputModel | None
     """What it reads: checked where it is made, so that a violation fails the producer."""
     output_model: type[BaseModel] | None
@@ -149,7 +169,7 @@ def to_spec(
         kind=_kind_of(name, runner, kind),
         dependencies=reads,
         config=options.get("config"),
-        timeout=None if timeout is None else float(timeout),
+        timeout=float(timeout) if isinstance(timeout, int) else timeout,
         after=tuple(other for other in after if other not in reads),
         after_any=tuple(other for other in after_any if other not in (*reads, *after)),
         conditional=bool(options.get("conditional", False)),
@@ -157,6 +177,13 @@ def to_spec(
         router=options.get("router"),
         input_model=options.get("input_model"),
         output_model=options.get("output_model"),
+        optional=_to_names(name, options.get("optional")),
+        fallback=options.get("fallback"),
+        retry=options.get("retry"),
+        effects=stage_checks.to_effects(options.get("effects", Effects.UNKNOWN), name),
+        guard_retry=options.get("guard_retry"),
+        breaker=options.get("breaker"),
+        idempotency=options.get("idempotency"),
     )
 
 

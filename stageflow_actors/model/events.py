@@ -24,6 +24,18 @@ class Event(NamedTuple):
     data: Mapping[str, Any]
 
 
+_GUARD = ("attempt",)
+_OWN_FIELDS = {
+    "stage.error": ("execution_mode",),
+    "guard_retry.attempt": _GUARD,
+    "guard_retry.scheduled": _GUARD,
+    "guard_retry.exhausted": _GUARD,
+}
+"""Where an event has its own meaning for a field that all have: the mode of failure, not the
+application's label; the number of a rejection, not of an attempt.
+"""
+
+
 def event_data(event: Event, snapshot: ContextSnapshot) -> dict[str, Any]:
     """What a sink receives as ``data``: the event's own fields, and ids that none can replace."""
     data = {
@@ -42,6 +54,8 @@ def event_data(event: Event, snapshot: ContextSnapshot) -> dict[str, Any]:
     if event.stage is not None:
         data["stage"] = event.stage
         data["attempt"] = event.attempt
+    for name in _OWN_FIELDS.get(event.type, ()):
+        data[name] = event.data.get(name, data[name])
     return data
 
 

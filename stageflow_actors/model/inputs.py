@@ -4,25 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from stageflow_actors.errors import AmbiguousInputError, UndeclaredDependencyError
+from stageflow_actors.errors import (
+    AmbiguousInputError,
+    MissingInputError,
+    UndeclaredDependencyError,
+)
 from stageflow_actors.model.core_ports import CorePorts
 from stageflow_actors.model.output import StageOutput
 from stageflow_actors.model.snapshot import ContextSnapshot
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+NOTHING_MISSING: Mapping[str, Any] = MappingProxyType({})
+
+
+class MissingInput(NamedTuple):
+    """Why an optional dependency has no output: ``status`` is failed, timed_out or skipped."""
+
+    status: str
+    reason: str
 
 
 class StageInputs:
     """What a stage may read. Asking for any other stage is an error, for a root stage too.
 
-    ``ports`` is what the run was started with beside data, or ``None``.
+    ``ports`` is what the run was started with beside data, or ``None``. ``missing`` has the
+    ``optional`` dependencies that failed, or were skipped for a failure, and why.
     """
 
-    __slots__ = ("_after", "_outputs", "_stage_name", "ports", "snapshot")
+    __slots__ = ("_after", "_outputs", "_stage_name", "missing", "ports", "snapshot")
 
     def __init__(
         self,
@@ -32,9 +45,11 @@ class StageInputs:
         stage_name: str = "pipeline_entry",
         after: Sequence[str] = (),
         ports: CorePorts | None = None,
+        missing: Mapping[str, MissingInput] = NOTHING_MISSING,
     ) -> None:
         self.snapshot = snapshot
         self.ports = ports
+        self.missing = missing
         self._outputs = outputs or {}
         self._stage_name = stage_name
         self._after = after
@@ -59,10 +74,14 @@ class StageInputs:
     def get_from(self, stage: str, key: str, default: Any = None) -> Any:
         """The value of ``key`` in the output of ``stage``, or ``default`` where it has no such key.
 
+        An optional dependency that is missing has no key.
+
         Raises:
             UndeclaredDependencyError: ``stage`` is not a dependency.
         """
         _check_key(key)
+        if stage in self.missing:
+            return default
         return self.get_output(stage).data.get(key, default)
 
     def require_from(self, stage: str, key: str) -> Any:
@@ -99,10 +118,13 @@ class StageInputs:
 
         Raises:
             UndeclaredDependencyError: ``stage`` is not a dependency.
+            MissingInputError: it is an optional one, and failed.
         """
         try:
             return self._outputs[stage]
         except KeyError:
+            if stage in self.missing:
+                raise MissingInputError(stage, self.missing[stage].reason) from None
             raise UndeclaredDependencyError(
                 stage, tuple(self._outputs), self._stage_name, is_ordered=stage in self._after
             ) from None

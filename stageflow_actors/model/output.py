@@ -19,7 +19,9 @@ class StageStatus(StrEnum):
     OK = "ok"
     SKIP = "skip"
     CANCEL = "cancel"
+    CANCEL_BRANCH = "cancel_branch"
     FAIL = "fail"
+    RETRY = "retry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class StageEvent:
 
 @dataclass(frozen=True, slots=True)
 class StageOutput:
-    """The result of one stage. Build it with ``ok``, ``skip``, ``cancel`` or ``fail``.
+    """The result of one stage. Build it with ``ok``, ``skip``, ``fail`` and their like.
 
     ``data`` holds what dependents read. ``duration_ms`` (whole milliseconds) is filled in by the
     runtime; ``version`` names the contract of the data. ``routing`` is the decision of a router.
@@ -86,6 +88,20 @@ class StageOutput:
         return cls(StageStatus.CANCEL, {"cancel_reason": reason, **(data or {})})
 
     @classmethod
+    def cancel_branch(cls, reason: str = "", data: Mapping[str, Any] | None = None) -> StageOutput:
+        """Stop what depends on this stage alone; the rest of the run goes on.
+
+        A stage all of whose inputs are stopped is skipped. One with a live input runs, and reads
+        here why the other is not there.
+        """
+        return cls(StageStatus.CANCEL_BRANCH, {"cancel_reason": reason, **(data or {})})
+
+    @classmethod
+    def retry(cls, error: str = "", data: Mapping[str, Any] | None = None) -> StageOutput:
+        """Failure that asks for another attempt, by the stage's retry policy or the default one."""
+        return cls(StageStatus.RETRY, data or {}, error=error or "The stage asked to be retried.")
+
+    @classmethod
     def fail(
         cls,
         error: str | None = None,
@@ -117,7 +133,7 @@ class StageOutput:
         """Why the stage skipped, cancelled or failed; empty for ok."""
         if self.status is StageStatus.SKIP:
             return plain_text(self.data.get("reason", ""))
-        if self.status is StageStatus.CANCEL:
+        if self.status in (StageStatus.CANCEL, StageStatus.CANCEL_BRANCH):
             return plain_text(self.data.get("cancel_reason", ""))
         return plain_text(self.error or "")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Self
 from uuid import UUID
 
@@ -15,10 +16,15 @@ from stageflow_actors.model.cleanup import Cleanups
 from stageflow_actors.model.context import RunContext
 from stageflow_actors.model.core_ports import CorePorts
 from stageflow_actors.model.identity import RunIdentity
+from stageflow_actors.model.kind import StageKind
+from stageflow_actors.model.policies.numbers import LONGEST_S
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage_context import StageContext
 from stageflow_actors.model.timer import PipelineTimer
+
+StartHook = Callable[[str, StageKind, "PipelineContext"], Awaitable[None] | None]
+"""Called with the name and kind of a stage, and the context of the run, as it was admitted."""
 
 _IDENTITY = frozenset(RunIdentity.model_fields) - {"created_at"}
 _SNAPSHOT = frozenset(ContextSnapshot.model_fields) - {"run_id", "created_at"}
@@ -33,7 +39,7 @@ class PipelineContext(RunContext):
     ``artifacts`` gets what they made, when the run has ended. ``timer`` starts with the run.
     """
 
-    __slots__ = ("ports",)
+    __slots__ = ("_start_hooks", "_started_by", "_timeout_s", "ports")
 
     def __init__(
         self,
@@ -43,7 +49,9 @@ class PipelineContext(RunContext):
         data: Mapping[str, Any] | None = None,
         correlation_id: UUID | None = None,
         ports: CorePorts | None = None,
+        timeout: float | None = None,
     ) -> None:
+        _check_timeout(timeout)
         if data is not None and not isinstance(data, Mapping):
             raise InvalidRunInputError(
                 f"The run cannot use the given data: {type(data).__name__} is no mapping.",
@@ -67,6 +75,9 @@ class PipelineContext(RunContext):
             cancellation=cancellation or Cancellation(),
         )
         self.ports = ports
+        self._timeout_s = timeout
+        self._started_by = ""
+        self._start_hooks: list[StartHook] = []
 
     @classmethod
     def create(
@@ -76,12 +87,14 @@ class PipelineContext(RunContext):
         correlation_id: UUID | None = None,
         ports: CorePorts | None = None,
         db: Any = None,
+        timeout: float | None = None,
         **parts: Any,
     ) -> Self:
         """A context from its parts; the ids of run and request are generated where not given.
 
         ``parts`` are the fields of ``ContextSnapshot`` and the ids of ``RunIdentity``, as in
         ``create(input_text="Hi", user_id=...)``. ``db`` is short for ``ports=CorePorts(db=...)``.
+        ``timeout`` is how many seconds the run may take; ``None``: no limit.
 
         Raises:
             InvalidRunInputError: a part cannot be used; the message says which and why.
@@ -94,12 +107,23 @@ class PipelineContext(RunContext):
                 )
             ports = CorePorts(db=db)
         snapshot = _snapshot_of({k: v for k, v in parts.items() if v is not None})
-        return cls(snapshot, data=data, correlation_id=correlation_id, ports=ports)
+        return cls(snapshot, data=data, correlation_id=correlation_id, ports=ports, timeout=timeout)
+
+    @property
+    def limit_s(self) -> float | None:
+        """How many seconds the run may take; ``None``: no limit."""
+        return self._timeout_s
+
+    def start_clock(self) -> None:
+        """For the runtime: the run starts now."""
+        self.timer = PipelineTimer()
+        if self._timeout_s is not None:
+            self._deadline_at = time.monotonic() + self._timeout_s
 
     @property
     def view(self) -> RunView:
         """What its stages are to be given."""
-        return RunView(self.snapshot, self.data, self._correlation_id, self.ports)
+        return RunView(self.snapshot, self.data, self._correlation_id, self.ports, self._started_by)
 
     def input_data(self) -> dict[str, Any]:
         """What the first stages read: the snapshot's input, and the keys of ``data``."""
@@ -115,6 +139,25 @@ class PipelineContext(RunContext):
     def mark_cancelled(self, reason: str = "") -> None:
         """Cancel the run, before or while it runs, from any thread."""
         self.cancellation.request(reason)
+
+    def add_before_stage_start_hook(self, hook: StartHook) -> None:
+        """Call ``hook(stage_name, kind, context)`` before each execution of a stage.
+
+        In this process, in the order in which stages start, retries too. The stage waits for it; of
+        one that is skipped it is only told. A hook that raises fails the stage, or cancels the run
+        if it raises ``StageCancellationRequested``. It may be ``async``.
+
+        Raises:
+            TypeError: it cannot be called.
+        """
+        if not callable(hook):
+            raise TypeError(f"A hook is called; {type(hook).__name__} cannot be.")
+        self._start_hooks.append(hook)
+
+    @property
+    def start_hooks(self) -> tuple[StartHook, ...]:
+        """The hooks so far."""
+        return tuple(self._start_hooks)
 
     def take_cleanups(self) -> Cleanups:
         """The cleanups registered so far; they belong to the run that takes them, and no other."""
@@ -149,6 +192,15 @@ def to_pipeline_context(
     )
 
 
+def _check_timeout(timeout: object) -> None:
+    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and 0 <= timeout <= LONGEST_S):  # type: ignore[operator]
+        raise InvalidRunInputError(
+            f"The run cannot use the given timeout {timeout!r:.80}.",
+            hint="Give seconds, at least 0 and at most a year, or None.",
+        )
+
+
 def _nested(stage: StageContext) -> PipelineContext:
     """A run that a stage starts: what it sees is what the stage saw."""
     context = PipelineContext(
@@ -156,7 +208,10 @@ def _nested(stage: StageContext) -> PipelineContext:
         data=stage.data,
         correlation_id=stage.correlation_id,
         ports=stage.inputs.ports,
+        timeout=stage.remaining_s,
     )
+    context._started_by = stage.effect_key
+    stage.child_runs += 1
     stage.cancellation.watch(context.mark_cancelled)  # down to the run, never up from it
     return context
 
@@ -164,7 +219,9 @@ def _nested(stage: StageContext) -> PipelineContext:
 def _snapshot_of(parts: Mapping[str, Any]) -> ContextSnapshot:
     unknown = parts.keys() - _IDENTITY - _SNAPSHOT
     if unknown:
-        known = ", ".join(sorted((*_IDENTITY, *_SNAPSHOT, "data", "correlation_id", "ports", "db")))
+        known = ", ".join(
+            sorted((*_IDENTITY, *_SNAPSHOT, "data", "correlation_id", "ports", "db", "timeout"))
+        )
         raise TypeError(f"A run has no {', '.join(sorted(unknown))}; it has: {known}.")
     try:
         identity = RunIdentity.model_validate({k: parts[k] for k in parts.keys() & _IDENTITY})

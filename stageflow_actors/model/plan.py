@@ -6,18 +6,28 @@ This is all that deciding what happens next needs to know, and all that a superv
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
+from typing import Any
 
 from stageflow_actors.errors import (
     ContractErrorInfo,
     CycleDetectedError,
     PipelineValidationError,
+    PolicyError,
     StageDefinitionError,
 )
-from stageflow_actors.model.stage import StageSpec
+from stageflow_actors.model.guard_regions import GuardPlacement, GuardPlan, place_guards
+from stageflow_actors.model.policies.breaker import BreakerSettings
+from stageflow_actors.model.policies.effects import Effects
+from stageflow_actors.model.policies.execution import ExecutionConfig, ExecutionMode
+from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
+from stageflow_actors.model.policies.retry import RetrySchedule
+from stageflow_actors.model.stage import StageSpec, is_blocking
+
+DEFAULT_EXECUTION = ExecutionConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +35,9 @@ class StagePlan:
     """One stage of a plan; the other stages it names are indices into ``Plan.stages``.
 
     ``dependencies`` hand it their data, ``after`` only come before it, ``after_any`` too, however
-    they end; ``dependents`` wait for it, for any of these reasons. With ``route`` it runs only
-    where ``router`` has taken one of them.
+    they end, and ``gates`` are the guards that have to let pass what it reads; ``dependents`` wait
+    for it, for any of these reasons. With ``route`` it runs only where ``router`` has taken one of
+    them. Times are in seconds.
     """
 
     name: str
@@ -39,6 +50,22 @@ class StagePlan:
     conditional: bool = False
     route: tuple[str, ...] = ()
     router: int | None = None
+    gates: tuple[int, ...] = ()
+    optional: frozenset[int] = frozenset()
+    mode: ExecutionMode = ExecutionMode.FAIL_FAST_BLOCKING
+    fallback: Mapping[str, Any] | None = None
+    retry: RetrySchedule | None = None
+    effects: Effects = Effects.UNKNOWN
+    total_s: float | None = None
+    guard: GuardPlan | None = None
+    is_blocking: bool = False
+    breaker: BreakerSettings | None = None
+    idempotency: IdempotencyPolicy | None = None
+
+    @property
+    def strict(self) -> tuple[int, ...]:
+        """The stages before it that must not have failed, unless it can do without their data."""
+        return (*self.dependencies, *self.after, *self.gates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +91,15 @@ class Plan:
         return tuple(dict.fromkeys(taken))
 
 
-def make_plan(name: str, specs: Sequence[StageSpec]) -> tuple[Plan, tuple[StageSpec, ...]]:
-    """The plan of ``specs``, and the specs in the plan's order. Linear in stages and edges.
+def make_plan(
+    name: str, specs: Sequence[StageSpec], execution: ExecutionConfig = DEFAULT_EXECUTION
+) -> tuple[Plan, tuple[StageSpec, ...]]:
+    """The plan of ``specs``, and the specs in the plan's order.
+
+    Linear in stages and edges, and in both once more for each guard that has work repeated.
 
     Raises:
+        PolicyError: a policy names a stage that does not exist, or is not upstream.
         PipelineValidationError: no stages (``CONTRACT-004-EMPTY``) or a dependency that does not
             exist (``CONTRACT-004-MISSING_DEP``).
         StageDefinitionError: two stages share a name (``STAGE-DUPLICATE``).
@@ -76,30 +108,72 @@ def make_plan(name: str, specs: Sequence[StageSpec]) -> tuple[Plan, tuple[StageS
     by_name = _by_name(name, specs)
     _check_not_empty(name, by_name)
     _check_dependencies_exist(by_name)
-    order = _topological_order(by_name)
+    _check_policies(by_name, execution)
+    waits = {spec.name: _waits_for(spec) for spec in by_name.values()}
+    guards = place_guards(by_name, waits)
+    order = _topological_order(waits)
     position = {stage_name: index for index, stage_name in enumerate(order)}
+
+    def places(names: Iterable[str]) -> tuple[int, ...]:
+        return tuple(position[each] for each in names)
+
     dependents: list[list[int]] = [[] for _ in order]
     for index, stage_name in enumerate(order):
-        for dependency in _waits_for(by_name[stage_name]):
+        for dependency in waits[stage_name]:
             dependents[position[dependency]].append(index)
     ordered = tuple(by_name[stage_name] for stage_name in order)
     stages = tuple(
         StagePlan(
             name=spec.name,
             kind=spec.kind.value,
-            dependencies=tuple(position[dependency] for dependency in spec.dependencies),
-            after=tuple(position[dependency] for dependency in spec.after),
+            dependencies=places(spec.dependencies),
+            after=places(spec.after),
             dependents=tuple(dependents[index]),
-            timeout_s=spec.timeout,
-            after_any=tuple(position[dependency] for dependency in spec.after_any),
+            timeout_s=spec.limits.attempt,
+            after_any=places((*spec.after_any, *guards.any_gates.get(spec.name, ()))),
             conditional=spec.conditional,
             route=spec.route,
             router=None if spec.router is None else position[spec.router],
+            gates=places(guards.gates.get(spec.name, ())),
+            optional=frozenset(places(spec.optional)),
+            mode=execution.mode_of(spec.name),
+            fallback=spec.fallback,
+            retry=None if spec.retry is None else spec.retry.schedule,
+            effects=spec.effects,
+            total_s=spec.limits.total,
+            guard=_guard_plan(spec, guards, places),
+            is_blocking=is_blocking(spec.runner),
+            breaker=None if spec.breaker is None else spec.breaker.settings,
+            idempotency=spec.idempotency,
         )
         for index, spec in enumerate(ordered)
     )
-    finalizers = tuple(index for index, stage in enumerate(stages) if stage.after_any)
+    finalizers = tuple(index for index, spec in enumerate(ordered) if spec.after_any)
     return Plan(name, stages, finalizers), ordered
+
+
+def _guard_plan(
+    spec: StageSpec, guards: GuardPlacement, places: Callable[[Iterable[str]], tuple[int, ...]]
+) -> GuardPlan | None:
+    policy = spec.guard_retry
+    if policy is None:
+        return None
+    (producer,) = places((policy.retry_stage,))
+    region = tuple(sorted(places(guards.regions[spec.name])))
+    return GuardPlan(
+        producer, region, policy.max_attempts, policy.stagnation_limit, policy.timeout_s
+    )
+
+
+def _check_policies(by_name: dict[str, StageSpec], execution: ExecutionConfig) -> None:
+    for stage in execution.error_policy:
+        if stage not in by_name:
+            near = difflib.get_close_matches(stage, by_name, n=1)
+            raise PolicyError(
+                f"error_policy names '{stage}', which does not exist.",
+                hint=f"Did you mean '{near[0]}'?" if near else "Name a stage of this pipeline.",
+                code="POLICY-STAGE",
+            )
 
 
 def _waits_for(spec: StageSpec) -> tuple[str, ...]:
@@ -162,11 +236,11 @@ def _missing_dependency(stage: str, dependency: str, known: list[str]) -> Pipeli
     )
 
 
-def _topological_order(by_name: dict[str, StageSpec]) -> tuple[str, ...]:
+def _topological_order(waits: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Whenever several stages could come next, the one declared first does."""
-    sorter = TopologicalSorter({name: _waits_for(spec) for name, spec in by_name.items()})
-    declared = {name: index for index, name in enumerate(by_name)}
-    names = list(by_name)
+    sorter = TopologicalSorter(waits)
+    declared = {name: index for index, name in enumerate(waits)}
+    names = list(waits)
     try:
         sorter.prepare()
     except CycleError as error:

@@ -14,6 +14,8 @@ from stageflow_actors.model.output import StageArtifact, StageOutput, StageStatu
 
 EXTERNAL = "<external>"
 """Stands in for a stage's name where a run was cancelled from outside."""
+RUN = "<run>"
+"""Stands in for a stage's name where the run itself used up its time."""
 
 
 class RunStatus(StrEnum):
@@ -114,6 +116,9 @@ class RunResult:
     """Everything about one ended run, whatever its end.
 
     ``failures`` has the deciding failure first; ``stage`` and ``reason`` say what decided the end.
+    ``tolerated`` are the failed stages that the run went on without, or with their fallback.
+    ``abandoned`` are those whose body could not be ended and may still be running. ``attempts``
+    says how often each stage was executed; a skipped one was not: 0.
     """
 
     pipeline: str
@@ -131,10 +136,13 @@ class RunResult:
     artifacts: dict[str, tuple[StageArtifact, ...]] = field(default_factory=dict)
     events_dropped: int = 0
     cleanup_failures: tuple[CleanupFailure, ...] = ()
+    tolerated: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
+    attempts: dict[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Whether the run completed."""
+        """Whether the run completed; stages that it tolerates may have failed."""
         return self.status is RunStatus.OK
 
     @property

@@ -14,9 +14,12 @@ _NO_DATA = FrozenDict()
 
 
 class RunView(NamedTuple):
-    """The snapshot, the run's data, the id that joins it to other work, and its ports."""
+    """The snapshot, the run's data, the id that joins it to other work, its ports; and the effect
+    key of the stage that started it, if one did.
+    """
 
     snapshot: ContextSnapshot
     data: Mapping[str, Any] = _NO_DATA
     correlation_id: UUID | None = None
     ports: CorePorts | None = None
+    started_by: str = ""

@@ -41,6 +41,21 @@ class Settings(BaseModel):
     deploy_timeout_s: Seconds = 60.0
     """How long stages may take to start; longer fails the deployment and names the stage."""
 
+    grace_s: Seconds = 0.25
+    """How long a body may take to heed a request to stop; then its process is killed."""
+
+    max_retries_per_run: Positive = 100
+    """Retries of all stages of one run together; beyond it a failure stands."""
+
+    max_guard_repeats_per_run: Positive = 100
+    """Repetitions that all guards of one run may ask for together; beyond it a rejection stands."""
+
+    max_losses_per_stage: Positive = 3
+    """Deaths of its process that one stage of a run survives by being repeated."""
+
+    idempotency_lease_s: Seconds = 30.0
+    """How long a key stays taken after the process that worked on it has died."""
+
     cleanup_timeout_s: Seconds = 5.0
     """How long one ``async`` cleanup of a stage or run may take; longer is a failed cleanup."""
 

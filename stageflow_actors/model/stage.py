@@ -11,9 +11,15 @@ from typing import Any, Protocol, cast, runtime_checkable
 from pydantic import BaseModel
 
 from stageflow_actors.model import stage_checks
-from stageflow_actors.model.frozen import FrozenDict
+from stageflow_actors.model.frozen import FrozenDict, freeze
 from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.output import StageReturn
+from stageflow_actors.model.policies.breaker import BreakerPolicy
+from stageflow_actors.model.policies.effects import Effects
+from stageflow_actors.model.policies.guard import GuardRetryPolicy
+from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
+from stageflow_actors.model.policies.retry import RetryPolicy
+from stageflow_actors.model.policies.timeouts import Timeouts
 from stageflow_actors.model.stage_context import StageContext
 
 
@@ -51,7 +57,7 @@ class StageSpec:
     kind: StageKind
     dependencies: tuple[str, ...] = ()
     config: Mapping[str, Any] | None = None
-    timeout: float | None = None
+    timeout: float | Timeouts | None = None
     after: tuple[str, ...] = ()
     after_any: tuple[str, ...] = ()
     conditional: bool = False
@@ -59,23 +65,51 @@ class StageSpec:
     router: str | None = None
     input_model: InputModel | None = None
     output_model: type[BaseModel] | None = None
+    optional: tuple[str, ...] = ()
+    fallback: Mapping[str, Any] | None = None
+    retry: RetryPolicy | None = None
+    effects: Effects = Effects.UNKNOWN
+    guard_retry: GuardRetryPolicy | None = None
+    breaker: BreakerPolicy | None = None
+    idempotency: IdempotencyPolicy | None = None
 
     def __post_init__(self) -> None:
         stage_checks.check_name(self.name)
         stage_checks.check_runner(self.name, self.runner)
         stage_checks.to_kind(self.kind, self.name)
-        for names in (self.dependencies, self.after, self.after_any, self.route):
+        for names in (
+            self.dependencies,
+            self.after,
+            self.after_any,
+            self.route,
+            self.optional,
+        ):
             stage_checks.check_names(self.name, names)
         stage_checks.check_config(self.name, self.runner, self.config)
         stage_checks.check_timeout(self.name, self.timeout)
         stage_checks.check_input_model(self.name, self.input_model, self.dependencies)
         stage_checks.check_output_model(self.name, self.output_model)
+        stage_checks.check_optional(self.name, self.optional, self.dependencies)
+        stage_checks.check_fallback(self.name, self.fallback)
+        stage_checks.check_policy(self.name, "retry", self.retry, RetryPolicy)
+        stage_checks.check_policy(self.name, "guard_retry", self.guard_retry, GuardRetryPolicy)
+        stage_checks.check_policy(self.name, "breaker", self.breaker, BreakerPolicy)
+        stage_checks.check_policy(self.name, "idempotency", self.idempotency, IdempotencyPolicy)
+        object.__setattr__(self, "effects", stage_checks.to_effects(self.effects, self.name))
         router = stage_checks.router_of(self.name, self.route, self.router, self.dependencies)
         object.__setattr__(self, "router", router)
         if self.config is not None:
             object.__setattr__(self, "config", FrozenDict(self.config))
         if isinstance(self.input_model, Mapping):
             object.__setattr__(self, "input_model", FrozenDict(self.input_model))
+        if self.fallback is not None:
+            object.__setattr__(self, "fallback", freeze(dict(self.fallback))[0])
+
+    @property
+    def limits(self) -> Timeouts:
+        """Its limits of time, whatever form they were given in."""
+        given = self.timeout
+        return given if isinstance(given, Timeouts) else Timeouts(attempt=given)
 
 
 def body_of(runner: StageRunner) -> Callable[[StageContext], Any]:

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel
 
-from stageflow_actors.errors import StageDefinitionError
+from stageflow_actors.errors import StageDefinitionError, StageflowError
+from stageflow_actors.model.frozen import freeze
 from stageflow_actors.model.kind import StageKind
+from stageflow_actors.model.policies.effects import Effects
+from stageflow_actors.model.policies.timeouts import Timeouts
 
 _LONGEST_TIMEOUT_S = 366 * 24 * 3600
 
@@ -47,7 +50,7 @@ def check_names(name: str, others: object) -> None:
     if isinstance(others, str) or not isinstance(others, Iterable):
         raise StageDefinitionError(
             f"Stage '{name}' has {others!r} where names are expected.",
-            hint="dependencies=, after=, after_any= and route= take a name or a sequence of names.",
+            hint="dependencies=, after=, after_any=, optional= and route= take a name or names.",
         )
     for other in others:
         if not isinstance(other, str):
@@ -77,14 +80,61 @@ def check_config(name: str, runner: object, config: object) -> None:
 
 def check_timeout(name: str, timeout: object) -> None:
     """``timeout`` is a positive number of seconds, at most a year."""
-    if timeout is None:
+    if timeout is None or isinstance(timeout, Timeouts):
         return
     is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
     if not is_number or not 0 < timeout <= _LONGEST_TIMEOUT_S:  # type: ignore[operator]
         raise StageDefinitionError(
             f"Stage '{name}' has timeout={timeout!r}.",
-            hint="Give seconds greater than 0 and at most a year, or None.",
+            hint="Give seconds greater than 0 and at most a year, Timeouts(...), or None.",
         )
+
+
+def check_optional(name: str, optional: Sequence[str], dependencies: Sequence[str]) -> None:
+    """Only what it reads can be missing."""
+    for other in optional:
+        if other not in dependencies:
+            raise StageDefinitionError(
+                f"Stage '{name}' has optional='{other}', which is not among its dependencies.",
+                hint="Add it to dependencies=; order alone is after= or after_any=.",
+            )
+
+
+def check_fallback(name: str, fallback: object) -> None:
+    """Data that every process can read as it is."""
+    if fallback is None:
+        return
+    is_plain = False
+    if isinstance(fallback, Mapping):
+        try:
+            is_plain = freeze(dict(fallback))[1]
+        except StageflowError:  # contains itself, or is too deep
+            is_plain = False
+    if not is_plain:
+        raise StageDefinitionError(
+            f"Stage '{name}' has fallback={fallback!r:.80}, which is no mapping of plain data.",
+            hint="Give what its dependents shall read when it fails, as in fallback={'rows': []}.",
+        )
+
+
+def check_policy(name: str, option: str, policy: object, kind: type) -> None:
+    """A policy object, or nothing."""
+    if policy is not None and not isinstance(policy, kind):
+        raise StageDefinitionError(
+            f"Stage '{name}' has {option}={policy!r:.80}.",
+            hint=f"Pass {kind.__name__}(...).",
+        )
+
+
+def to_effects(effects: object, name: str) -> Effects:
+    """``effects`` as ``Effects``."""
+    try:
+        return Effects(effects)  # type: ignore[arg-type] # anything may have been given
+    except ValueError as unknown:
+        raise StageDefinitionError(
+            f"Stage '{name}' has the unknown effects {effects!r:.80}.",
+            hint=f"Known: {', '.join(Effects)}.",
+        ) from unknown
 
 
 def router_of(

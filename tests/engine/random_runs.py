@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
 
 from stageflow_actors.engine.commands import (
@@ -11,38 +12,30 @@ from stageflow_actors.engine.commands import (
     DisarmTimer,
     EmitEvent,
     EndRun,
+    FallBack,
+    ForgetStage,
     SkipStage,
     StartStage,
 )
-from stageflow_actors.engine.facts import Ending, Fact
+from stageflow_actors.engine.facts import Ending, Fact, Timer, TimerFired, TimerKind
 from stageflow_actors.engine.state import RunPhase, StageState
-from tests.engine.naive import LIVE, NaiveRun
+from stageflow_actors.model.settings import Settings
+from tests.engine.naive import OPEN, TOLD, NaiveRun
+from tests.engine.naive_skips import why_blocked, why_unselected
+from tests.engine.random_graphs import ROUTES, random_graph
 from tests.engine.scene import Scene, Told
 
-ROUTES = ("left", "right", "straight")
-OTHER_ENDS = [Ending.SKIP] * 4 + [Ending.FAIL] * 4 + [Ending.CANCEL, Ending.INTERRUPTED]
-
-
-def random_graph(random: Random, most: int = 9) -> dict[str, str]:
-    """Up to ``most`` stages with every kind of edge, declared in an order of their own."""
-    graph = {}
-    for index in range(random.randint(1, most)):
-        words, reads = [], []
-        for earlier in range(index):
-            kind = random.choice(["", "", "after:", "any:", *[None] * (1 + index // 2)])
-            if kind is not None:
-                words.append(f"{kind}s{earlier}")
-            if kind == "":
-                reads.append(words[-1])
-        if reads and random.random() < 0.4:
-            routes = random.sample(ROUTES, random.randint(1, 2))
-            words += [f"route:{route}" for route in routes]
-            words.append(f"router:{random.choice(reads)}")
-        if random.random() < 0.4:
-            words.append("conditional")
-        graph[f"s{index}"] = " ".join(words)
-    names = random.sample(list(graph), len(graph))
-    return {name: graph[name] for name in names}
+OTHER_ENDS = (
+    *[Ending.SKIP] * 3,
+    *[Ending.FAIL] * 2,
+    *[Ending.RETRY, Ending.LOST] * 2,
+    *[Ending.CANCEL_BRANCH, Ending.TIMED_OUT] * 2,
+    Ending.CANCEL,
+    Ending.INTERRUPTED,
+)
+ENDS = ("completed", "skipped", "failed", "cancelled")
+SAY_WHY = ("stage.retry_exhausted", "guard_retry.exhausted")
+KIND_OF = {"stage.retry_scheduled": "repeated", "guard_retry.scheduled": "repeated"}
 
 
 class RandomRun:
@@ -51,17 +44,21 @@ class RandomRun:
     def __init__(self, random: Random) -> None:
         graph = random_graph(random)
         timeouts = {name: 1.0 for name in graph if random.random() < 0.3}
+        few = Settings(max_retries_per_run=1, max_losses_per_stage=1)
+        settings = few if random.random() < 0.3 else Settings()
         self.random = random
-        self.scene = Scene(graph, **timeouts)
-        self.twin = Scene(graph, **timeouts)
-        self.naive = NaiveRun(self.scene.plan)
+        self.scene = Scene(graph, settings, **timeouts)
+        self.twin = Scene(graph, settings, **timeouts)
+        self.naive = NaiveRun(self.scene.plan, settings)
+        self.armed: set[Timer] = set()
         self.seen: Counter[str] = Counter()
         self.story: list[object] = [graph]
 
     def play(self) -> Counter[str]:
         """From acceptance to verdict, and what comes too late."""
         try:
-            self.take([self.scene.accepted(), *self.maybe_outside()])
+            limit_s = self.random.choice([None, *[9.0] * 9, *[None] * 9, -1.0])
+            self.take([self.scene.accepted(limit_s), *self.maybe_outside()])
             while self.scene.phase is not RunPhase.ENDED:
                 self.take(self.pick_facts())
             self.check_books()
@@ -73,29 +70,66 @@ class RandomRun:
             raise
         return self.seen
 
-    def pick_facts(self) -> list[Fact]:
-        """About up to three stages, one fact each; now and then about some that do not run."""
-        names = self.scene.plan.stage_names
-        live = [name for name in names if self.scene.state(name).is_live]
-        known = live if live and self.random.random() < 0.9 else names
-        picked = self.random.sample(known, min(len(known), self.random.randint(1, 3)))
-        return [*(self.pick_fact(n) for n in names if n in picked), *self.maybe_outside()]
+    # --- what happens -----------------------------------------------------------------------------
 
-    def pick_fact(self, name: str) -> Fact:
+    def pick_facts(self) -> list[Fact]:
+        """About up to three stages; now and then about some that do not run, or from outside."""
+        names = self.scene.plan.stage_names
+        open_ = [name for name in names if self.scene.state(name) in OPEN]
+        known = open_ if open_ and self.random.random() < 0.9 else names
+        picked = self.random.sample(known, min(len(known), self.random.randint(1, 3)))
+        facts = [fact for name in names if name in picked for fact in self.pick_about(name)]
+        return [*facts, *self.maybe_run_limit(), *self.maybe_outside()]
+
+    def pick_about(self, name: str) -> list[Fact]:
+        """An end, a timer, or both."""
         chance = self.random.random()
-        if chance < 0.1:
-            return self.scene.timer(name)
-        if chance < 0.3:
+        waits = self.scene.state(name) is StageState.RETRYING
+        if self.scene.state(name) in TOLD and self.random.random() < 0.15:
+            return [self.scene.heard(name), *self.pick_timers(name)]
+        ends = [self.pick_end(name)] if not waits and chance < 0.85 else []
+        if waits or chance > 0.8:
+            return [*ends, *self.pick_timers(name)]
+        return ends if chance > 0.05 else [*ends, self.scene.heard(name)]
+
+    def pick_timers(self, name: str) -> list[Fact]:
+        """Mostly one that is armed; now and then any."""
+        index = self.scene.index(name)
+        armed = [timer for timer in sorted(self.armed) if timer.stage == index]
+        if armed and self.random.random() < 0.95:
+            picked = self.random.sample(armed, self.random.randint(1, min(2, len(armed))))
+            return [TimerFired(timer, self.scene.now) for timer in picked]
+        kinds = [kind for kind in TimerKind if kind is not TimerKind.RUN]
+        timer = Timer(self.random.choice(kinds), index, self.random.randint(0, 3))
+        return [TimerFired(timer, self.scene.now)]
+
+    def pick_end(self, name: str) -> Fact:
+        chance = self.random.random()
+        plan = self.scene.plan.stages[self.scene.index(name)]
+        if plan.guard is not None and chance < 0.6:
+            return self.scene.reject(name, self.random.choice("xxxyz"))
+        if chance < 0.12:
+            return self.scene.flaw(name, f"flaw of {name}")
+        if chance < 0.4:
             ending = self.random.choice(OTHER_ENDS)
-            reason = "" if chance < 0.12 else f"{name} says {ending}"
+            reason = "" if chance < 0.14 else f"{name} says {ending}"
+            if ending is Ending.LOST:
+                return self.scene.lost(name, reason, is_innocent=self.random.random() < 0.4)
             return self.scene.ended(name, ending, reason)
         routes = self.scene.plan.routes_of(self.scene.index(name))
         route = self.random.choice([*routes, ROUTES[-1]]) if routes else None
-        return self.scene.ok(name, route=route, skip_reason="no use" if chance < 0.4 else "")
+        return self.scene.ok(name, route=route, skip_reason="no use" if chance < 0.5 else "")
+
+    def maybe_run_limit(self) -> list[Fact]:
+        has_limit = Timer(TimerKind.RUN) in self.armed
+        chance = self.random.random()
+        return [self.scene.fired(TimerKind.RUN)] if has_limit and chance < 0.04 else []
 
     def maybe_outside(self) -> list[Fact]:
-        chance = 0.1 if self.naive.cause is not None else 0.03
+        chance = 0.06 if self.naive.cause is not None else 0.02
         return [self.scene.outside()] if self.random.random() < chance else []
+
+    # --- what is compared -------------------------------------------------------------------------
 
     def take(self, facts: list[Fact]) -> None:
         self.story.append(facts)
@@ -103,45 +137,109 @@ class RandomRun:
         told = self.scene.tick(*facts)
         self.naive.tick(facts)
         assert self.twin.tick(*self.random.sample(facts, len(facts))) == told.commands
-        assert self.scene.machine.state.stages == self.naive.stages
+        state = self.scene.machine.state
+        assert state.stages == self.naive.stages
+        assert state.attempts == self.naive.attempts
         assert self.scene.phase is self.naive.phase
         ended = self.naive.phase is RunPhase.ENDED
         assert told.verdict == (self.naive.verdict if ended else None)
-        self.check_starts_and_skips(told, before)
+        self.check_commands(told, before)
+        self.check_timers(told)
         self.note(told, phase)
 
-    def check_starts_and_skips(self, told: Told, before: Sequence[StageState]) -> None:
+    def check_commands(self, told: Told, before: Sequence[StageState]) -> None:
+        commands = told.commands
+        begun = [command for command in commands if isinstance(command, StartStage)]
+        starts = [(c.stage, c.attempt, c.feedback and c.feedback[0]) for c in begun]
+        assert sorted(starts) == sorted(self.naive.started)
+        skips = {c.stage: c.reason for c in commands if isinstance(c, SkipStage)}
+        assert skips == {index: self.naive.not_run[index] for index in self.naive.skipped}
         names = self.scene.plan.stage_names
-        now = dict(zip(names, zip(before, self.naive.stages, strict=True), strict=True))
-        left = {name for name, (was, is_) in now.items() if was is StageState.WAITING is not is_}
-        skipped = {name for name in left if now[name][1] is StageState.SKIPPED}
-        assert set(told.started) == left - skipped
-        assert told.skipped == {name: self.naive.not_run[names.index(name)] for name in skipped}
+        assert sorted(told.killed) == sorted(names[index] for index in self.naive.killed)
+        forgotten = {c.stage for c in commands if isinstance(c, ForgetStage)}
+        assert forgotten == set(self.naive.rewound)
+        stood_in = {c.stage for c in commands if isinstance(c, FallBack)}
+        fell_back = StageState.FELL_BACK
+        after = self.naive.stages
+        assert stood_in == {
+            index for index, was in enumerate(before) if after[index] is fell_back is not was
+        }
+        assert set(told.interrupted) == {
+            names[index]
+            for index, was in enumerate(before)
+            if after[index] in TOLD and was not in TOLD
+        }
 
-    def note(self, told: Told, phase: RunPhase) -> None:
-        for name in told.skipped:
-            index = self.scene.index(name)
-            unselected = self.naive.why_unselected(index) is not None
-            self.seen["unselected" if unselected else "skipped as conditional"] += 1
-        self.seen["routes taken"] += told.events.count("pipeline.route")
-        if self.naive.cause is not None:
-            self.seen["started in a stopping run"] += len(told.started)
-            self.seen["skipped in a stopping run"] += len(told.skipped)
-            again = phase is RunPhase.STOPPING
-            self.seen["finalizers told to stop"] += len(told.interrupted) if again else 0
-        if told.verdict is not None:
-            self.seen[told.verdict[0]] += 1
+    def check_timers(self, told: Told) -> None:
+        """Each is armed once and disarmed once, and those that are armed are those needed."""
+        for command in told.commands:
+            if isinstance(command, ArmTimer):
+                assert command.timer not in self.armed
+                self.armed.add(command.timer)
+            elif isinstance(command, DisarmTimer):
+                assert command.timer in self.armed
+                self.armed.remove(command.timer)
+        assert self.armed == self.naive.armed
 
     def check_books(self) -> None:
-        """One verdict, a timer disarmed for each that was armed, a start and an end of each."""
+        """One verdict, nothing armed, a start and an end of each attempt."""
         commands = self.scene.commands
         count = Counter(type(command) for command in commands)
         assert count[EndRun] == 1
         assert count[ArmTimer] == count[DisarmTimer]
-        starts = Counter(c.stage for c in commands if isinstance(c, StartStage))
-        skips = Counter(c.stage for c in commands if isinstance(c, SkipStage))
-        assert set((starts + skips).values()) <= {1}
-        assert not LIVE & set(self.scene.machine.state.stages)
+        assert not self.armed
+        assert not OPEN & set(self.scene.machine.state.stages)
+        starts = Counter((c.stage, c.attempt) for c in commands if isinstance(c, StartStage))
+        assert set(starts.values()) <= {1}
         events = [c for c in commands if isinstance(c, EmitEvent) and c.stage is not None]
-        told = Counter(event.stage for event in events if event.type != "pipeline.route")
-        assert told == starts + starts + skips
+        of_skips = {id(b) for a, b in pairwise(commands) if isinstance(a, SkipStage)}
+        told = {kind: Counter() for kind in ("started", "ended", "repeated")}
+        for event in events:
+            if id(event) in of_skips:
+                continue
+            word = event.type.rpartition(".")[2]
+            kind = "ended" if word in ENDS else KIND_OF.get(event.type, word)
+            told.setdefault(kind, Counter())[event.stage, event.attempt] += 1
+        assert told["started"] == starts
+        assert set(told["ended"].values()) | set(told["repeated"].values()) <= {1}
+        assert told["ended"] | told["repeated"] == starts
+
+    # --- what was tried ---------------------------------------------------------------------------
+
+    def note(self, told: Told, phase: RunPhase) -> None:
+        seen, naive = self.seen, self.naive
+        for index in naive.skipped:
+            kind = "skipped as conditional"
+            if why_unselected(naive, index) is not None:
+                kind = "unselected"
+            elif why_blocked(naive, index) is not None:
+                kind = "blocked"
+            seen[kind] += 1
+        for event in told.commands:
+            if isinstance(event, EmitEvent):
+                what = event.data.get("reason") if event.type in SAY_WHY else None
+                seen[event.type if what is None else f"{event.type}: {what}"] += 1
+                if event.type == "stage.error":
+                    seen[f"error: {event.data['action_taken']}"] += 1
+                    seen["total limit"] += "all attempts together" in event.data["error"]
+        is_stopping = naive.cause is not None
+        again = is_stopping and phase is RunPhase.STOPPING
+        seen["branch cancelled"] += bool(naive.left)
+        seen["killed"] += len(naive.killed)
+        seen["started in a stopping run"] += len(told.started) if is_stopping else 0
+        seen["skipped in a stopping run"] += len(told.skipped) if is_stopping else 0
+        seen["retried in the tick of the stop"] += sum(
+            attempt > 1 and is_stopping and not again and index not in naive.feedback
+            for index, attempt, _feedback in naive.started
+        )
+        seen["finalizers told to stop"] += len(told.interrupted) if again else 0
+        seen["retried in a stopping run"] += told.events.count("stage.retry_scheduled") * again
+        seen["repeated with the same feedback"] += sum(
+            feedback is not None and ("retry", index, "") in naive.history
+            for index, _attempt, feedback in naive.started
+        )
+        seen["between producer and guard"] += len(naive.rewound) > 2
+        if told.verdict is not None:
+            seen[told.verdict[0]] += 1
+            seen["run limit"] += told.verdict[1] == "<run>"
+            seen.update(what for what, _stage, _detail in naive.history)

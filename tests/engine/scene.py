@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stageflow_actors import StageSpec
 from stageflow_actors.engine.commands import (
+    ArmTimer,
     Command,
     EmitEvent,
     EndRun,
     InterruptStage,
+    KillStage,
     SkipStage,
     StartStage,
 )
@@ -17,58 +18,33 @@ from stageflow_actors.engine.facts import (
     CancelRequested,
     Ending,
     Fact,
+    FailureHint,
     RunAccepted,
     Signal,
     StageEnded,
-    StageTimerFired,
+    StopHeard,
+    Timer,
+    TimerFired,
+    TimerKind,
 )
 from stageflow_actors.engine.invariants import check
 from stageflow_actors.engine.machine import RunMachine
 from stageflow_actors.engine.state import RunPhase, StageState
-from stageflow_actors.model.kind import StageKind
-from stageflow_actors.model.plan import Plan, make_plan
+from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.settings import Settings
+from tests.engine.graphs import plan_of
 
-
-def plan_of(graph: Mapping[str, str], timeouts: Mapping[str, float] | None = None) -> Plan:
-    """A plan from name -> what the stage waits for, as in ``{"a": "", "b": "", "c": "a b"}``.
-
-    Plain words are dependencies. Others: ``after:a``, ``any:a`` (``after_any``), ``route:left``,
-    ``router:a``, ``conditional``.
-    """
-    seconds = timeouts or {}
-    return make_plan("p", [_spec(name, words, seconds.get(name)) for name, words in graph.items()])[
-        0
-    ]
-
-
-def _spec(name: str, words: str, timeout: float | None) -> StageSpec:
-    said: dict[str, list[str]] = {}
-    for word in words.split():
-        key, _colon, value = word.rpartition(":")
-        said.setdefault(key, []).append(value)
-    dependencies = said.pop("", [])
-    spec = StageSpec(
-        name,
-        print,
-        StageKind.WORK,
-        tuple(word for word in dependencies if word != "conditional"),
-        timeout=timeout,
-        after=tuple(said.pop("after", ())),
-        after_any=tuple(said.pop("any", ())),
-        conditional="conditional" in dependencies,
-        route=tuple(said.pop("route", ())),
-        router=next(iter(said.pop("router", ())), None),
-    )
-    assert not said, f"{name}: {said} means nothing"
-    return spec
+WITHOUT_ATTEMPT = (TimerKind.TOTAL, TimerKind.GUARD)
 
 
 class Scene:
     """One run. Stages are called by name; ``commands`` has everything that was ever commanded."""
 
-    def __init__(self, graph: Mapping[str, str], **timeouts: float) -> None:
+    def __init__(
+        self, graph: Mapping[str, str], settings: Settings | None = None, /, **timeouts: float
+    ) -> None:
         self.plan = plan_of(graph, timeouts)
-        self.machine = RunMachine(self.plan)
+        self.machine = RunMachine(self.plan, settings or Settings())
         self.commands: list[Command] = []
         self.now = 100.0
 
@@ -80,42 +56,90 @@ class Scene:
         self.commands += commands
         return Told(self.plan, commands)
 
-    def begin(self) -> Told:
+    def begin(self, limit_s: float | None = None) -> Told:
         """Accept the run."""
-        return self.tick(self.accepted())
+        return self.tick(self.accepted(limit_s))
 
-    def accepted(self) -> Fact:
-        return RunAccepted(self.now)
+    def accepted(self, limit_s: float | None = None) -> Fact:
+        return RunAccepted(self.now, limit_s)
 
-    def ended(self, stage: str, ending: Ending, reason: str = "", **detail: object) -> Fact:
-        return StageEnded(self.index(stage), 1, ending, self.now, reason, detail)
+    # --- ends of stages ---------------------------------------------------------------------------
 
-    def ok(self, stage: str, *, skip_reason: str = "", route: str | None = None) -> Fact:
+    def ended(self, stage: str, ending: Ending, reason: str = "", **detail: object) -> StageEnded:
+        """An end of the last attempt of a stage."""
+        return StageEnded(self.index(stage), self.attempt(stage), ending, self.now, reason, detail)
+
+    def ok(self, stage: str, *, skip_reason: str = "", route: str | None = None) -> StageEnded:
         """An end with a signal, if there is one to give; a route is one that was decided on."""
-        routing = {"route": route} if route else None
-        signal = Signal(skip_reason, route, routing) if skip_reason or route else None
-        return StageEnded(self.index(stage), 1, Ending.OK, self.now, signal=signal)
+        fact = self.ended(stage, Ending.OK)
+        if skip_reason or route:
+            fact.signal = Signal(skip_reason, route, {"route": route} if route else None)
+        return fact
 
-    def skip(self, stage: str, reason: str = "no work") -> Fact:
+    def skip(self, stage: str, reason: str = "no work") -> StageEnded:
         return self.ended(stage, Ending.SKIP, reason)
 
-    def fail(self, stage: str, reason: str = "boom") -> Fact:
-        return self.ended(stage, Ending.FAIL, reason)
+    def fail(self, stage: str, reason: str = "boom", **hint: object) -> StageEnded:
+        """A failure that no retry policy covers, unless ``hint`` says so."""
+        return self._with(self.ended(stage, Ending.FAIL, reason), hint)
 
-    def cancel(self, stage: str, reason: str = "enough") -> Fact:
+    def flaw(self, stage: str, reason: str = "flaw", **hint: object) -> StageEnded:
+        """A failure that the retry policy covers."""
+        return self.fail(stage, reason, is_covered=True, **hint)
+
+    def reject(self, guard: str, fingerprint: str = "", reason: str = "poor") -> StageEnded:
+        """A failure that a guard returned; each is another one, unless ``fingerprint`` is given."""
+        told = fingerprint or f"at {self.now}"
+        return self.fail(guard, reason, is_rejection=True, fingerprint=told)
+
+    def ask_again(self, stage: str, reason: str = "not yet", **hint: object) -> StageEnded:
+        return self._with(self.ended(stage, Ending.RETRY, reason), hint)
+
+    def lost(self, stage: str, reason: str = "died", **hint: object) -> StageEnded:
+        return self._with(self.ended(stage, Ending.LOST, reason), hint)
+
+    def cancel(self, stage: str, reason: str = "enough") -> StageEnded:
         return self.ended(stage, Ending.CANCEL, reason)
 
-    def interrupted(self, stage: str) -> Fact:
+    def cancel_branch(self, stage: str, reason: str = "not today") -> StageEnded:
+        return self.ended(stage, Ending.CANCEL_BRANCH, reason)
+
+    def interrupted(self, stage: str) -> StageEnded:
         return self.ended(stage, Ending.INTERRUPTED)
 
+    def _with(self, fact: StageEnded, hint: Mapping[str, object]) -> StageEnded:
+        fact.hint = FailureHint(**hint)
+        return fact
+
+    # --- other facts ------------------------------------------------------------------------------
+
+    def heard(self, stage: str) -> Fact:
+        return StopHeard(self.index(stage), self.attempt(stage), self.now)
+
     def timer(self, stage: str) -> Fact:
-        return StageTimerFired(self.index(stage), 1, self.now)
+        """The time of the last attempt is up."""
+        return self.fired(TimerKind.ATTEMPT, stage)
+
+    def fired(self, kind: TimerKind, stage: str = "") -> Fact:
+        return TimerFired(self.timer_of(kind, stage), self.now)
 
     def outside(self, reason: str = "user left") -> Fact:
         return CancelRequested(reason, self.now)
 
+    # --- what there is ----------------------------------------------------------------------------
+
+    def timer_of(self, kind: TimerKind, stage: str = "") -> Timer:
+        """The timer of the last attempt, or of all of them together."""
+        if not stage:
+            return Timer(kind)
+        return Timer(kind, self.index(stage), 0 if kind in WITHOUT_ATTEMPT else self.attempt(stage))
+
     def index(self, stage: str) -> int:
         return self.plan.stage_names.index(stage)
+
+    def attempt(self, stage: str) -> int:
+        """The number of the last attempt; that of the first, if there was none."""
+        return self.machine.state.attempts[self.index(stage)] or 1
 
     def state(self, stage: str) -> StageState:
         return self.machine.state.stages[self.index(stage)]
@@ -156,6 +180,21 @@ class Told:
         stops = [c for c in self.commands if isinstance(c, InterruptStage)]
         assert len({c.stage for c in stops}) == len(stops), "a stage was told to stop twice"
         return {self._names[c.stage]: c.reason for c in stops}
+
+    @property
+    def killed(self) -> list[str]:
+        return [self._names[c.stage] for c in self.commands if isinstance(c, KillStage)]
+
+    @property
+    def armed(self) -> dict[tuple[str, str], float]:
+        """Seconds of every new timer, by its kind and its stage."""
+        return {
+            (c.timer.kind.value, self._names[c.timer.stage] if c.timer.stage >= 0 else ""): (
+                c.seconds
+            )
+            for c in self.commands
+            if isinstance(c, ArmTimer)
+        }
 
     @property
     def events(self) -> list[str]:

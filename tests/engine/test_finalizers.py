@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from stageflow_actors.engine.commands import ArmTimer, DisarmTimer
-from stageflow_actors.engine.facts import Ending
+from stageflow_actors.engine.commands import DisarmTimer
+from stageflow_actors.engine.facts import Ending, TimerKind
 from stageflow_actors.engine.state import RunPhase, StageState
 from tests.engine.scene import Scene
 
@@ -53,10 +53,10 @@ def test_finalizer_that_fails_in_a_run_that_goes_on_fails_the_run():
 def test_finalizer_starts_in_the_tick_of_the_failure_it_waited_for():
     scene = begun(close=1.5)
     told = scene.tick(scene.fail("work"))
-    assert told.events == ["stage.work.failed", "stage.close.started"]
+    assert told.events == ["stage.work.failed", "stage.error", "stage.close.started"]
     assert told.started == ["close"]
     assert told.interrupted == {"beside": "boom"}
-    assert ArmTimer(scene.index("close"), 1, 1.5) in told.commands
+    assert told.armed["attempt", "close"] == 1.5
     assert scene.phase is RunPhase.STOPPING
 
 
@@ -64,7 +64,7 @@ def test_finalizer_starts_after_a_timeout_once_the_late_body_has_ended():
     scene = begun(work=1.5)
     assert scene.tick(scene.timer("work")).started == []
     told = scene.tick(scene.ok("work"))
-    assert told.events == ["stage.work.failed", "stage.close.started"]
+    assert told.events == ["stage.work.failed", "stage.error", "stage.close.started"]
     scene.tick(scene.interrupted("beside"))
     assert scene.tick(scene.ok("close")).verdict == ("timed_out", "work", TIMED_OUT)
 
@@ -194,7 +194,7 @@ def test_finalizers_that_wait_for_one_stage_start_together_in_the_order_of_the_p
 def test_finalizer_that_fails_does_not_change_the_verdict():
     scene, _told = stopped({"work": "", "close": "any:work"}, "work")
     told = scene.tick(scene.fail("close", "worse"))
-    assert told.events == ["stage.close.failed", "pipeline.failed"]
+    assert told.events == ["stage.close.failed", "stage.error", "pipeline.failed"]
     assert told.verdict == ("failed", "work", "boom")
 
 
@@ -204,7 +204,8 @@ def test_finalizer_that_times_out_is_told_to_stop_and_does_not_change_the_verdic
     assert scene.tick(scene.timer("close")).interrupted == {"close": TIMED_OUT}
     told = scene.tick(scene.interrupted("close"))
     assert scene.state("close") is StageState.TIMED_OUT
-    assert DisarmTimer(scene.index("close"), 1) in told.commands
+    for kind in (TimerKind.ATTEMPT, TimerKind.STOP):
+        assert told.commands.count(DisarmTimer(scene.timer_of(kind, "close"))) == 1
     assert told.verdict == ("failed", "work", "boom")
 
 
@@ -284,7 +285,12 @@ def test_finalizer_off_its_route_is_skipped_and_the_run_ends():
     scene.tick(scene.ok("router", route="right"))
     told = scene.tick(scene.fail("work"))
     assert told.skipped == {"close": "'router' took route 'right'"}
-    assert told.events == ["stage.work.failed", "stage.close.skipped", "pipeline.failed"]
+    assert told.events == [
+        "stage.work.failed",
+        "stage.error",
+        "stage.close.skipped",
+        "pipeline.failed",
+    ]
 
 
 def test_finalizer_on_its_route_starts():

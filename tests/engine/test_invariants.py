@@ -42,6 +42,19 @@ def stopping():
     return scene.machine.state
 
 
+@pytest.fixture
+def failing():
+    """``a`` is tolerated, ``b`` lacks it, ``c`` waits to be retried, ``d`` fell back, ``e`` runs;
+    ``check`` has rejected what ``make`` made.
+    """
+    graph = {"a": "tolerant", "b": "a", "c": "retry:2", "d": "fallback", "e": "opt:a d"}
+    scene = Scene({**graph, "make": "", "check": "make guard:make"})
+    scene.begin()
+    scene.tick(scene.fail("a"), scene.flaw("c"), scene.fail("d"), scene.ok("make"))
+    scene.tick(scene.reject("check"))
+    return scene.machine.state
+
+
 def index(state, name):
     return state.plan.stage_names.index(name)
 
@@ -50,8 +63,8 @@ def put(state, name, to):
     """Put a stage into another state, with counts that fit."""
     state.stages[index(state, name)] = to
     state.live = sum(stage.is_live for stage in state.stages)
-    waiting = sum(stage is StageState.WAITING for stage in state.stages)
-    state.remaining = state.live + waiting
+    state.retrying = state.stages.count(StageState.RETRYING)
+    state.remaining = state.live + state.retrying + state.stages.count(StageState.WAITING)
 
 
 def miscount_live(running):
@@ -156,6 +169,55 @@ def run_on(stopping):
     put(stopping, "b", StageState.RUNNING)
 
 
+def miscount_retrying(failing):
+    failing.retrying = 0
+
+
+def block_a_stage_that_runs(failing):
+    failing.blocked[index(failing, "e")] = ""
+
+
+def tolerate_a_stage_that_is_not_tolerant(failing):
+    put(failing, "e", StageState.FAILED)
+    failing.tolerated[index(failing, "e")] = ""
+
+
+def tolerate_a_stage_that_has_not_failed(failing):
+    put(failing, "a", StageState.OK)
+
+
+def fall_back_on_nothing(failing):
+    put(failing, "e", StageState.FELL_BACK)
+
+
+def start_without_an_input(failing):
+    put(failing, "b", StageState.RUNNING)
+    del failing.blocked[index(failing, "b")]
+
+
+def retry_too_often(failing):
+    failing.tries[index(failing, "c")].retries = 2
+
+
+def retry_beyond_the_budget(failing):
+    failing.retries_left = -1
+
+
+def keep_the_rounds_of_a_guard_that_has_passed(failing):
+    failing.rounds[index(failing, "d")] = failing.rounds.pop(index(failing, "check"))
+
+
+def end_while_retrying(failing):
+    put(failing, "e", StageState.INTERRUPTED)
+    put(failing, "make", StageState.INTERRUPTED)
+    failing.rounds.clear()
+    failing.phase = RunPhase.ENDED
+
+
+def hear_a_stop_that_was_not_told(running):
+    running.heard.add(index(running, "b"))
+
+
 def end_while_live(running):
     running.phase = RunPhase.ENDED
     running.cause = Cause(CauseKind.FAILURE, 0, "")
@@ -216,7 +278,18 @@ MUTANTS = {
     expect_a_finalizer_after_a_cancel_by_a_stage: "finalizers are expected",
     forget_a_finalizer: "a ready finalizer was not started",
     run_on: "runs on in a run that stops",
+    miscount_retrying: "retrying is",
+    block_a_stage_that_runs: "a blocked stage was not skipped",
+    tolerate_a_stage_that_is_not_tolerant: "failed, and its run must not go on",
+    tolerate_a_stage_that_has_not_failed: "is tolerated, and has not failed",
+    fall_back_on_nothing: "fell back on nothing",
+    start_without_an_input: "started without what it requires",
+    retry_too_often: "was retried too often",
+    retry_beyond_the_budget: "more retries than the run has",
+    keep_the_rounds_of_a_guard_that_has_passed: "the rounds of",
+    hear_a_stop_that_was_not_told: "a body stops that was not told to",
     end_while_live: "verdict was given while a body was live",
+    end_while_retrying: "the verdict was given before a retry",
     stop_without_a_cause: "stopping without a cause",
     complete_too_early: "completed although",
     run_with_nothing_live: "running, but nothing is live",
@@ -246,7 +319,7 @@ def test_every_invariant_has_a_state_that_breaks_it():
     assert len(set(MUTANTS.values())) == len(calls)
 
 
-@pytest.mark.parametrize("fixture", ["running", "branched", "stopping"])
+@pytest.mark.parametrize("fixture", ["running", "branched", "stopping", "failing"])
 def test_a_state_that_a_run_reaches_passes(request, fixture):
     check(request.getfixturevalue(fixture))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stageflow_actors.engine.commands import DisarmTimer
-from stageflow_actors.engine.facts import Ending
+from stageflow_actors.engine.facts import Ending, TimerKind
 from stageflow_actors.engine.state import RunPhase, StageState
 from tests.engine.scene import Scene
 
@@ -34,7 +34,8 @@ def play_out(scene):
 def test_a_failure_interrupts_every_live_stage_with_its_reason(scene):
     told = scene.tick(scene.fail("a", "boom"))
     assert told.interrupted == {"b": "boom", "c": "boom"}
-    assert told.events == ["stage.a.failed"]
+    assert told.armed == {("stop", "b"): 0.25, ("stop", "c"): 0.25}
+    assert told.events == ["stage.a.failed", "stage.error"]
     assert scene.phase is RunPhase.STOPPING
 
 
@@ -83,7 +84,7 @@ def test_whatever_a_stage_says_after_its_timeout_it_has_timed_out(scene, ending)
     told = scene.tick(scene.ended("b", ending, "too late", duration_ms=1700))
     assert scene.state("b") is StageState.TIMED_OUT
     assert scene.state("after_b") is StageState.WAITING
-    assert told.events == ["stage.b.failed"]
+    assert told.events == ["stage.b.failed", "stage.error"]
     assert told.event("stage.b.failed").data == {
         "status": "timed_out",
         "duration_ms": 1700,
@@ -96,7 +97,11 @@ def test_whatever_a_stage_says_after_its_timeout_it_has_timed_out(scene, ending)
 
 def test_the_timer_of_a_stage_is_disarmed_however_it_ends(scene):
     scene.tick(scene.fail("a"))
-    assert DisarmTimer(scene.index("b"), 1) in scene.tick(scene.interrupted("b")).commands
+    told = scene.tick(scene.interrupted("b"))
+    assert [c for c in told.commands if isinstance(c, DisarmTimer)] == [
+        DisarmTimer(scene.timer_of(TimerKind.ATTEMPT, "b")),
+        DisarmTimer(scene.timer_of(TimerKind.STOP, "b")),
+    ]
 
 
 def test_a_stage_that_ends_in_the_tick_of_its_timer_was_in_time(scene):
@@ -230,7 +235,7 @@ def test_nothing_starts_in_the_tick_that_stops_the_run(scene):
 def test_a_second_failure_while_stopping_is_recorded_but_not_named(scene):
     scene.tick(scene.fail("b", "first"))
     told = scene.tick(scene.fail("a", "second"))
-    assert told.events == ["stage.a.failed"]
+    assert told.events == ["stage.a.failed", "stage.error"]
     assert scene.state("a") is StageState.FAILED
     assert play_out(scene) == ("failed", "b", "first")
 

@@ -9,7 +9,8 @@ from stageflow_actors.engine.facts import (
     Ending,
     RunAccepted,
     StageEnded,
-    StageTimerFired,
+    StopHeard,
+    TimerFired,
 )
 from stageflow_actors.engine.state import RunPhase, StageState
 from stageflow_actors.engine.transitions import RUN_TRANSITIONS, STAGE_TRANSITIONS
@@ -21,7 +22,13 @@ ENDS_AS = {
     Ending.FAIL: StageState.FAILED,
     Ending.CANCEL: StageState.CANCELLED,
     Ending.INTERRUPTED: StageState.INTERRUPTED,
+    Ending.CANCEL_BRANCH: StageState.BRANCH_CANCELLED,
+    Ending.TIMED_OUT: StageState.TIMED_OUT,
+    Ending.RETRY: StageState.RETRYING,
+    Ending.LOST: StageState.FAILED,
 }
+STOPS_AS = {Ending.RETRY: StageState.FAILED, Ending.LOST: StageState.INTERRUPTED}
+"""Where the end of a stage that was told to stop means something else."""
 WORD = {
     StageState.OK: "completed",
     StageState.SKIPPED: "skipped",
@@ -29,6 +36,7 @@ WORD = {
     StageState.TIMED_OUT: "failed",
     StageState.CANCELLED: "cancelled",
     StageState.INTERRUPTED: "cancelled",
+    StageState.BRANCH_CANCELLED: "cancelled",
 }
 STAGE_ENTRIES = list(STAGE_TRANSITIONS)
 
@@ -46,12 +54,17 @@ def scene_in(state):
 
 
 @pytest.mark.parametrize(("state", "ending"), STAGE_ENTRIES, ids=lambda part: part.value)
-def test_every_end_of_a_stage_leads_to_one_state_and_one_event(state, ending):
+def test_every_end_of_an_attempt_leads_to_one_state_and_one_event(state, ending):
     scene = scene_in(state)
     told = scene.tick(scene.ended("a", ending, "why"))
-    expected = StageState.TIMED_OUT if state is StageState.TIMING_OUT else ENDS_AS[ending]
+    expected = StageState.TIMED_OUT
+    if state is not StageState.TIMING_OUT:
+        ends_as = ENDS_AS | STOPS_AS if state is StageState.STOPPING else ENDS_AS
+        expected = ends_as[ending]
     assert scene.state("a") is expected
-    assert [type_ for type_ in told.events if ".a." in type_] == [f"stage.a.{WORD[expected]}"]
+    event = f"stage.a.{WORD[expected]}" if expected in WORD else "stage.retry_scheduled"
+    about = [e for e in told.events if ".a." in e or e == "stage.retry_scheduled"]
+    assert about == [event]
 
 
 @pytest.mark.parametrize(("state", "ending"), STAGE_ENTRIES, ids=lambda part: part.value)
@@ -86,19 +99,23 @@ def scene_at(phase):
 FACTS = {
     RunAccepted: Scene.accepted,
     StageEnded: lambda scene: scene.ok("b"),
-    StageTimerFired: lambda scene: scene.timer("b"),
+    StopHeard: lambda scene: scene.heard("b"),
+    TimerFired: lambda scene: scene.timer("b"),
     CancelRequested: Scene.outside,
 }
 LEADS_TO = {
     (RunPhase.CREATED, RunAccepted): (RunPhase.RUNNING, 0),
     (RunPhase.RUNNING, StageEnded): (RunPhase.RUNNING, 0),
-    (RunPhase.RUNNING, StageTimerFired): (RunPhase.STOPPING, 0),
+    (RunPhase.RUNNING, StopHeard): (RunPhase.RUNNING, 1),
+    (RunPhase.RUNNING, TimerFired): (RunPhase.STOPPING, 0),
     (RunPhase.RUNNING, CancelRequested): (RunPhase.STOPPING, 0),
     (RunPhase.STOPPING, StageEnded): (RunPhase.ENDED, 0),
-    (RunPhase.STOPPING, StageTimerFired): (RunPhase.STOPPING, 1),
+    (RunPhase.STOPPING, StopHeard): (RunPhase.STOPPING, 0),
+    (RunPhase.STOPPING, TimerFired): (RunPhase.STOPPING, 1),
     (RunPhase.STOPPING, CancelRequested): (RunPhase.STOPPING, 1),
     (RunPhase.ENDED, StageEnded): (RunPhase.ENDED, 1),
-    (RunPhase.ENDED, StageTimerFired): (RunPhase.ENDED, 1),
+    (RunPhase.ENDED, StopHeard): (RunPhase.ENDED, 1),
+    (RunPhase.ENDED, TimerFired): (RunPhase.ENDED, 1),
     (RunPhase.ENDED, CancelRequested): (RunPhase.ENDED, 1),
 }
 

@@ -70,7 +70,7 @@ CODES = {
     "StageContractError": "CONTRACT-OUTPUT",
     "RoutingError": "ROUTE-UNMATCHED",
     "StageTimeoutError": "STAGE-TIMEOUT",
-    "StageLostError": "STAGE-LOST",
+    "StageLostError": "STAGE-OUTCOME-UNKNOWN",
     "RemoteStageError": "STAGE-ERROR-UNPICKLABLE",
     "StageExecutionError": "STAGE-RAISED",
     "PipelineCancelled": "PIPELINE-CANCELLED",
@@ -79,6 +79,20 @@ CODES = {
     "DeploymentError": "DEPLOYMENT-FAILED",
     "DeploymentClosedError": "DEPLOYMENT-CLOSED",
     "SupervisorLostError": "SUPERVISOR-LOST",
+    "PolicyError": "POLICY-INVALID",
+    "MissingInputError": "INPUT-MISSING",
+    "RunTimeoutError": "RUN-TIMEOUT",
+    "TransientError": "STAGE-TRANSIENT",
+    "RateLimitError": "STAGE-RATE-LIMIT",
+    "ServiceUnavailableError": "STAGE-UNAVAILABLE",
+    "CircuitBreakerOpenError": "STAGE-CIRCUIT-OPEN",
+    "StageAbandonedError": "STAGE-ABANDONED",
+    "IdempotencyParamMismatch": "IDEMPOTENCY-MISMATCH",
+    "AuthenticationError": "AUTH-FAILED",
+    "TenantAccessDeniedError": "AUTH-TENANT-DENIED",
+    "CriticalInterceptorError": "INTERCEPTOR-CRITICAL",
+    "InterceptorRejectedError": "INTERCEPTOR-REJECTED",
+    "InterceptorReturnTypeError": "INTERCEPTOR-RETURN-TYPE",
 }
 SPECIAL = {
     "PipelineValidationError": validation_error,
@@ -91,6 +105,8 @@ SPECIAL = {
     "RoutingError": lambda: errors.RoutingError("It broke.", routes=["a"], hint="Mend it."),
     "StageCancellationRequested": lambda: errors.StageCancellationRequested("user left"),
     "RemoteStageError": lambda: errors.RemoteStageError("Odd", "text"),
+    "MissingInputError": lambda: errors.MissingInputError("a", "boom"),
+    "IdempotencyParamMismatch": lambda: errors.IdempotencyParamMismatch("k", "aa", "bb"),
     "StageExecutionError": execution_error,
     "PipelineCancelled": lambda: errors.PipelineCancelled("s", "why", run_result()),
     "DeploymentError": lambda: errors.DeploymentError("It broke.", stage="s", hint="Mend it."),
@@ -162,7 +178,7 @@ def test_text_of_an_error_has_message_hint_and_code(name):
 
 
 def test_text_without_a_hint_has_no_gap():
-    assert str(errors.StageLostError("Gone.")) == "Gone. [STAGE-LOST]"
+    assert str(errors.StageLostError("Gone.")) == "Gone. [STAGE-OUTCOME-UNKNOWN]"
 
 
 def test_a_code_given_to_an_error_replaces_the_default_of_its_class():

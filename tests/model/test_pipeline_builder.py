@@ -6,11 +6,15 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from stageflow_actors import (
+    BreakerPolicy,
+    GuardRetryPolicy,
+    IdempotencyPolicy,
     InvalidRunInputError,
     LocalRuntime,
     Pipeline,
     PipelineContext,
     PipelineValidationError,
+    RetryPolicy,
     StageDefinitionError,
     StageKind,
     StageSpec,
@@ -233,6 +237,13 @@ SAME = {
     "timeout": 2,
     "input_model": {"x": Model},
     "output_model": Model,
+    "optional": ("x",),
+    "fallback": {"x": 1},
+    "retry": RetryPolicy(),
+    "effects": "none",
+    "guard_retry": GuardRetryPolicy("x"),
+    "breaker": BreakerPolicy(),
+    "idempotency": IdempotencyPolicy(),
 }
 DIFFERENT = {
     "runner": AsyncStage,
@@ -247,6 +258,13 @@ DIFFERENT = {
     "timeout": 3,
     "input_model": None,
     "output_model": OtherModel,
+    "optional": ("y",),
+    "fallback": {"x": 2},
+    "retry": RetryPolicy(max_attempts=2),
+    "effects": "keyed",
+    "guard_retry": GuardRetryPolicy("y"),
+    "breaker": BreakerPolicy(failure_threshold=2),
+    "idempotency": IdempotencyPolicy(ttl_s=1.0),
 }
 
 

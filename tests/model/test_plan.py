@@ -4,10 +4,21 @@ import random
 import pytest
 from hypothesis import given, settings
 
-from stageflow_actors import CycleDetectedError, PipelineValidationError, StageGraph, stage
+from stageflow_actors import (
+    CycleDetectedError,
+    PipelineValidationError,
+    PolicyError,
+    StageGraph,
+    stage,
+)
 from stageflow_actors.model.plan import make_plan
+from stageflow_actors.model.policies.effects import Effects
+from stageflow_actors.model.policies.execution import ExecutionConfig, ExecutionMode
+from stageflow_actors.model.policies.guard import GuardRetryPolicy
+from stageflow_actors.model.policies.retry import RetryPolicy
+from stageflow_actors.model.policies.timeouts import Timeouts
 from tests.model.counting import calls_made_by
-from tests.model.runners import WORK, AsyncStage, async_function
+from tests.model.runners import WORK, AsyncStage, BlockingStage, async_function
 from tests.model.strategies import random_dags
 
 
@@ -90,6 +101,57 @@ def test_a_dependency_named_twice_counts_once():
     plan, _ = make_plan("p", specs_of({"a": (), "b": ("a", "a")}))
     assert plan.stages[1].dependencies == (0,)
     assert plan.stages[0].dependents == (1,)
+
+
+def test_a_plan_says_what_its_policies_are():
+    specs = [
+        stage("a", AsyncStage, fallback={"rows": []}, effects="keyed"),
+        stage("b", AsyncStage, dependencies="a", timeout=Timeouts(attempt=2, total=5)),
+        stage(
+            "c", async_function, WORK, dependencies=("a", "b"), optional="b", retry=RetryPolicy()
+        ),
+        stage("d", BlockingStage, dependencies="a", guard_retry=GuardRetryPolicy("a")),
+    ]
+    plan, _ = make_plan("p", specs)
+    a, b, c, d = (plan.stages[plan.stage_names.index(name)] for name in "abcd")
+    assert (a.fallback, a.effects, b.effects) == ({"rows": []}, Effects.KEYED, Effects.UNKNOWN)
+    assert (a.total_s, b.timeout_s, b.total_s) == (None, 2.0, 5.0)
+    assert (c.retry, b.retry) == (RetryPolicy().schedule, None)
+    assert [plan.stage_names[index] for index in c.optional] == ["b"]
+    assert [plan.stage_names[index] for index in d.guard.region] == ["a", "d"]
+    assert [each.is_blocking for each in (a, b, c, d)] == [False, False, False, True]
+
+
+def test_what_comes_strictly_before_a_stage_are_its_dependencies_its_after_and_its_gates():
+    specs = [
+        stage("a", AsyncStage),
+        stage("b", AsyncStage),
+        stage("c", AsyncStage),
+        stage("guard", AsyncStage, dependencies="b", guard_retry=GuardRetryPolicy("b")),
+        stage("d", AsyncStage, dependencies="a", after="b", after_any="c"),
+    ]
+    plan, _ = make_plan("p", specs)
+    assert [plan.stage_names[index] for index in plan.stages[-1].strict] == ["a", "b", "guard"]
+
+
+def test_every_stage_has_the_mode_of_its_pipeline_unless_it_has_its_own():
+    tolerant, strict = ExecutionMode.CONTINUE_ON_ERROR, ExecutionMode.FAIL_FAST_ASYNC
+    execution = ExecutionConfig(strict, error_policy={"b": tolerant})
+    plan, _ = make_plan("p", specs_of({"a": (), "b": ()}), execution)
+    assert [each.mode for each in plan.stages] == [strict, tolerant]
+    plain, _ = make_plan("p", specs_of({"a": ()}))
+    assert plain.stages[0].mode is ExecutionMode.FAIL_FAST_BLOCKING
+
+
+@pytest.mark.parametrize(
+    ("named", "hint"),
+    [("gret", "Did you mean 'greet'?"), ("elsewhere", "Name a stage of this pipeline.")],
+)
+def test_an_error_policy_for_a_stage_that_does_not_exist_is_refused(named, hint):
+    execution = ExecutionConfig(error_policy={named: ExecutionMode.CONTINUE_ON_ERROR})
+    with pytest.raises(PolicyError, match=f"'{named}', which does not exist") as refused:
+        make_plan("p", specs_of({"greet": ()}), execution)
+    assert (refused.value.code, refused.value.hint) == ("POLICY-STAGE", hint)
 
 
 # --- what is no pipeline --------------------------------------------------------------------------

@@ -56,9 +56,9 @@ class BreakerPolicy:
     def settings(self) -> BreakerSettings:
         """The policy as plain data."""
         return BreakerSettings(
-            self.failure_threshold,
+            int(self.failure_threshold),
             float(self.reset_timeout_s),
-            self.half_open_probes,
+            int(self.half_open_probes),
             self.counts(StageTimeoutError),
             self.counts(StageLostError),
         )

@@ -15,7 +15,9 @@ class Effects(StrEnum):
     KEYED = "keyed"
     """What it does carries ``ctx.effect_key`` and counts once: it is repeated."""
     ONCE_ONLY = "once_only"
-    """It is never repeated once it may have begun, not by a retry policy either."""
+    """It is never repeated where it may have happened, not by a retry policy either: not after a
+    timeout, nor after a loss. A failure that it raised itself is known.
+    """
     UNKNOWN = "unknown"
     """Nobody said: it is repeated where its retry policy covers the loss, and fails elsewhere."""
 

@@ -49,7 +49,8 @@ class ExecutionConfig:
     error_policy: Mapping[str, ExecutionMode] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.error_policy, Mapping):
+        is_mapping = isinstance(self.error_policy, Mapping)
+        if not is_mapping or not all(isinstance(stage, str) for stage in self.error_policy):
             raise PolicyError(
                 f"ExecutionConfig has error_policy={self.error_policy!r:.80}.",
                 hint="Give a mapping from the name of a stage to its ExecutionMode.",

@@ -13,10 +13,12 @@ from stageflow_actors.model.policies.numbers import check_count, check_seconds, 
 class GuardRetryPolicy:
     """When the stage returns ``StageOutput.fail``, ``retry_stage`` runs again, then the stage.
 
-    ``max_attempts`` counts rejections, so it is also how often ``retry_stage`` runs at most.
-    ``stagnation_limit`` equal rejections in a row are enough, too; equal are those whose data, or
-    whose ``hash_fields`` of it, are. ``timeout_s`` counts from the first rejection. ``retry_stage``
-    is a dependency of the stage, or of one of its dependencies; what lies between runs again, too.
+    ``max_attempts`` counts rejections, so it is also how often ``retry_stage`` runs at most; anew
+    each time another guard has this one repeated, as ``Settings.max_guard_repeats_per_run`` allows.
+    After ``stagnation_limit`` repeats that changed nothing it is enough, too: rejections are equal
+    whose data, or whose ``hash_fields`` of it, are. ``timeout_s`` counts from the first rejection.
+    ``retry_stage`` is a dependency of the stage, or of one of its dependencies; what lies between
+    runs again, too.
 
     Raises:
         PolicyError: a part cannot be used.
@@ -39,8 +41,9 @@ class GuardRetryPolicy:
             check_seconds(name, {"timeout_s": self.timeout_s})
         if self.hash_fields is not None:
             fields = self.hash_fields
-            if isinstance(fields, str) or not all(isinstance(each, str) for each in fields):
-                refuse(name, "hash_fields", fields, "Give keys of the guard's data.")
+            is_list = isinstance(fields, (tuple, list)) and len(fields) > 0
+            if not is_list or not all(isinstance(each, str) for each in fields):
+                refuse(name, "hash_fields", fields, "Give a tuple of keys of the guard's data.")
             object.__setattr__(self, "hash_fields", tuple(fields))
 
 

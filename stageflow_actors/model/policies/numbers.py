@@ -41,4 +41,8 @@ def refuse(policy: str, name: str, value: object, hint: str) -> NoReturn:
     Raises:
         PolicyError: always.
     """
-    raise PolicyError(f"{policy} has {name}={value!r:.80}.", hint=hint)
+    try:
+        shown = f"{value!r:.80}"
+    except Exception:  # a user's repr, or a number too long to write
+        shown = f"a {type(value).__name__}"
+    raise PolicyError(f"{policy} has {name}={shown}.", hint=hint)

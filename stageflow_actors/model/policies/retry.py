@@ -44,7 +44,7 @@ class RetrySchedule(NamedTuple):
     """A ``RetryPolicy`` as plain data: what deciding needs, without a class of the user's."""
 
     max_attempts: int
-    base_delay_s: float
+    initial_delay_s: float
     max_delay_s: float
     max_retry_after_s: float
     backoff: str
@@ -58,7 +58,7 @@ class RetryPolicy:
     """A stage that fails is executed again, up to ``max_attempts`` times in all.
 
     A failure is retried if it is one of ``retry_on`` and none of ``never_on``. The delay, never
-    more than ``max_delay_s`` before jitter, gives way to a ``retry_after`` (seconds, or an HTTP
+    more than ``max_delay_s`` before jitter, is at least the ``retry_after`` (seconds, or an HTTP
     date as in RFC 9110, section 10.2.3) that the exception carries, unless that is malformed,
     negative or beyond ``max_retry_after_s``. Timeouts of the stage are ``TimeoutError``. Its dead
     process is a ``StageLostError``, to be named by those who know that repeating does no harm.
@@ -68,7 +68,7 @@ class RetryPolicy:
     """
 
     max_attempts: int = 3
-    base_delay_s: float = 1.0
+    initial_delay_s: float = 1.0
     max_delay_s: float = 30.0
     backoff: BackoffStrategy = BackoffStrategy.EXPONENTIAL
     jitter: JitterStrategy = JitterStrategy.FULL
@@ -79,7 +79,7 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         name = type(self).__name__
         check_count(name, {"max_attempts": self.max_attempts})
-        delays = {"base_delay_s": self.base_delay_s, "max_delay_s": self.max_delay_s}
+        delays = {"initial_delay_s": self.initial_delay_s, "max_delay_s": self.max_delay_s}
         check_seconds(name, delays, may_be_zero=True)
         check_seconds(name, {"max_retry_after_s": self.max_retry_after_s}, may_be_zero=True)
         for field, kind in (("backoff", BackoffStrategy), ("jitter", JitterStrategy)):
@@ -99,8 +99,8 @@ class RetryPolicy:
     def schedule(self) -> RetrySchedule:
         """The policy as plain data."""
         return RetrySchedule(
-            self.max_attempts,
-            float(self.base_delay_s),
+            int(self.max_attempts),
+            float(self.initial_delay_s),
             float(self.max_delay_s),
             float(self.max_retry_after_s),
             self.backoff.value,

@@ -24,6 +24,11 @@ class Timeouts:
     idle: float | None = None
     heartbeat: float | None = None
 
+    @property
+    def needs_signs(self) -> bool:
+        """Whether somebody has to watch for signs of life."""
+        return self.idle is not None or self.heartbeat is not None
+
     def __post_init__(self) -> None:
         for name in ("attempt", "total", "idle", "heartbeat"):
             value = getattr(self, name)
