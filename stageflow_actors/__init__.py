@@ -11,21 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 from stageflow_actors.errors import (
     AmbiguousInputError,
+    AuthenticationError,
+    CircuitBreakerOpenError,
     CleanupClosedError,
     ContractErrorInfo,
+    CriticalInterceptorError,
     CycleDetectedError,
     DeploymentClosedError,
     DeploymentError,
     FrozenDataError,
+    IdempotencyParamMismatch,
+    InterceptorRejectedError,
+    InterceptorReturnTypeError,
     InvalidRunInputError,
+    MissingInputError,
     PipelineCancelled,
     PipelineValidationError,
+    PolicyError,
+    RateLimitError,
     RayStartError,
     RemoteStageError,
     RemoteTraceback,
     RoutingError,
     RuntimeFault,
+    RunTimeoutError,
+    ServiceUnavailableError,
     SnapshotError,
+    StageAbandonedError,
     StageCancellationRequested,
     StageContractError,
     StageDefinitionError,
@@ -37,6 +49,8 @@ from stageflow_actors.errors import (
     StageReturnTypeError,
     StageTimeoutError,
     SupervisorLostError,
+    TenantAccessDeniedError,
+    TransientError,
     UndeclaredDependencyError,
 )
 from stageflow_actors.model.cleanup import CleanupFailure
@@ -53,7 +67,10 @@ from stageflow_actors.model.enrichments import (
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.extensions import ExtensionBundle
 from stageflow_actors.model.identity import RunIdentity
-from stageflow_actors.model.inputs import StageInputs
+from stageflow_actors.model.inputs import (
+    MissingInput,
+    StageInputs,
+)
 from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.output import (
     StageArtifact,
@@ -63,6 +80,31 @@ from stageflow_actors.model.output import (
     StageStatus,
 )
 from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.policies.breaker import (
+    BreakerPolicy,
+)
+from stageflow_actors.model.policies.effects import (
+    Effects,
+)
+from stageflow_actors.model.policies.execution import (
+    ExecutionConfig,
+    ExecutionMode,
+)
+from stageflow_actors.model.policies.guard import (
+    GuardFeedback,
+    GuardRetryPolicy,
+)
+from stageflow_actors.model.policies.idempotency import (
+    IdempotencyPolicy,
+)
+from stageflow_actors.model.policies.retry import (
+    BackoffStrategy,
+    JitterStrategy,
+    RetryPolicy,
+)
+from stageflow_actors.model.policies.timeouts import (
+    Timeouts,
+)
 from stageflow_actors.model.results import (
     PipelineResults,
     RunResult,
@@ -77,11 +119,18 @@ from stageflow_actors.model.stage import Stage, StageSpec
 from stageflow_actors.model.stage_context import StageContext
 from stageflow_actors.model.timer import PipelineTimer
 from stageflow_actors.pipeline import Pipeline, StageGraph, run_stage
-from stageflow_actors.ports import EventSink, SelectiveEventSink
+from stageflow_actors.ports import (
+    EventSink,
+    IdempotencyStore,
+    SelectiveEventSink,
+)
 
 if TYPE_CHECKING:
     from stageflow_actors.actors.deployment import Deployment
     from stageflow_actors.actors.handle import RunHandle
+    from stageflow_actors.actors.hints import (
+        hash_retry_payload,
+    )
     from stageflow_actors.actors.local import LocalRuntime
     from stageflow_actors.actors.observation import (
         clear_event_sink,
@@ -95,6 +144,12 @@ if TYPE_CHECKING:
     from stageflow_actors.adapters.bounded import BackpressureAwareEventSink
     from stageflow_actors.adapters.event_queue import BackpressureMetrics
     from stageflow_actors.adapters.event_table import StoredEvent
+    from stageflow_actors.adapters.idempotency.memory import (
+        InMemoryIdempotencyStore,
+    )
+    from stageflow_actors.adapters.idempotency.sqlite import (
+        SQLiteIdempotencyStore,
+    )
     from stageflow_actors.adapters.jsonl import JSONLEventSink
     from stageflow_actors.adapters.routing import FanOutEventSink, FilteringEventSink
     from stageflow_actors.adapters.sinks import InMemoryEventSink, LoggingEventSink, NoOpEventSink
@@ -105,6 +160,21 @@ if TYPE_CHECKING:
         ContractRegistry,
         TypedStageOutput,
         timestamp_version,
+    )
+    from stageflow_actors.interceptors import (
+        AttemptEnd,
+        BaseInterceptor,
+        ChildTrackerMetricsInterceptor,
+        CircuitBreakerInterceptor,
+        ErrorAction,
+        ErrorDecision,
+        IdempotencyInterceptor,
+        InterceptorResult,
+        LoggingInterceptor,
+        MetricsInterceptor,
+        TimeoutInterceptor,
+        TracingInterceptor,
+        get_default_interceptors,
     )
     from stageflow_actors.model.payloads import (
         StagePayloadResult,
@@ -132,26 +202,46 @@ if TYPE_CHECKING:
         TTSResponse,
         Usage,
     )
+    from stageflow_actors.security import (
+        AuthContext,
+        AuthInterceptor,
+        OrgEnforcementInterceptor,
+        TokenVerifier,
+    )
 
 _LAZY = {
+    "AttemptEnd": "stageflow_actors.interceptors",
+    "AuthContext": "stageflow_actors.security",
+    "AuthInterceptor": "stageflow_actors.security",
     "BackpressureAwareEventSink": "stageflow_actors.adapters.bounded",
     "BackpressureMetrics": "stageflow_actors.adapters.event_queue",
+    "BaseInterceptor": "stageflow_actors.interceptors",
+    "ChildTrackerMetricsInterceptor": "stageflow_actors.interceptors",
+    "CircuitBreakerInterceptor": "stageflow_actors.interceptors",
     "ContractCompatibilityReport": "stageflow_actors.contracts",
     "ContractMetadata": "stageflow_actors.contracts",
     "ContractRegistry": "stageflow_actors.contracts",
     "Cost": "stageflow_actors.providers",
     "Deployment": "stageflow_actors.actors.deployment",
     "EmbeddingResponse": "stageflow_actors.providers",
+    "ErrorAction": "stageflow_actors.interceptors",
+    "ErrorDecision": "stageflow_actors.interceptors",
     "FanOutEventSink": "stageflow_actors.adapters.routing",
     "FilteringEventSink": "stageflow_actors.adapters.routing",
     "GeneratedImage": "stageflow_actors.providers",
+    "IdempotencyInterceptor": "stageflow_actors.interceptors",
     "ImageResponse": "stageflow_actors.providers",
     "InMemoryEventSink": "stageflow_actors.adapters.sinks",
+    "InMemoryIdempotencyStore": "stageflow_actors.adapters.idempotency.memory",
+    "InterceptorResult": "stageflow_actors.interceptors",
     "JSONLEventSink": "stageflow_actors.adapters.jsonl",
     "LLMResponse": "stageflow_actors.providers",
     "LocalRuntime": "stageflow_actors.actors.local",
     "LoggingEventSink": "stageflow_actors.adapters.sinks",
+    "LoggingInterceptor": "stageflow_actors.interceptors",
+    "MetricsInterceptor": "stageflow_actors.interceptors",
     "NoOpEventSink": "stageflow_actors.adapters.sinks",
+    "OrgEnforcementInterceptor": "stageflow_actors.security",
     "ProviderResponse": "stageflow_actors.providers",
     "RateLimit": "stageflow_actors.providers",
     "RayRuntime": "stageflow_actors.actors.ray_runtime",
@@ -160,6 +250,7 @@ _LAZY = {
     "RunHandle": "stageflow_actors.actors.handle",
     "Runtime": "stageflow_actors.actors.runtime",
     "SQLiteEventSink": "stageflow_actors.adapters.sqlite",
+    "SQLiteIdempotencyStore": "stageflow_actors.adapters.idempotency.sqlite",
     "STTResponse": "stageflow_actors.providers",
     "SearchResponse": "stageflow_actors.providers",
     "SearchResult": "stageflow_actors.providers",
@@ -167,6 +258,9 @@ _LAZY = {
     "StagePayloadResult": "stageflow_actors.model.payloads",
     "StoredEvent": "stageflow_actors.adapters.event_table",
     "TTSResponse": "stageflow_actors.providers",
+    "TimeoutInterceptor": "stageflow_actors.interceptors",
+    "TokenVerifier": "stageflow_actors.security",
+    "TracingInterceptor": "stageflow_actors.interceptors",
     "TypedStageOutput": "stageflow_actors.contracts",
     "Usage": "stageflow_actors.providers",
     "cancel_output": "stageflow_actors.model.payloads",
@@ -174,7 +268,9 @@ _LAZY = {
     "event_statistics": "stageflow_actors.actors.observation",
     "fail_output": "stageflow_actors.model.payloads",
     "flush_events": "stageflow_actors.actors.observation",
+    "get_default_interceptors": "stageflow_actors.interceptors",
     "get_event_sink": "stageflow_actors.actors.observation",
+    "hash_retry_payload": "stageflow_actors.actors.hints",
     "ok_output": "stageflow_actors.model.payloads",
     "payload_from_inputs": "stageflow_actors.model.payloads",
     "payload_from_results": "stageflow_actors.model.payloads",
@@ -202,8 +298,18 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AmbiguousInputError",
+    "AttemptEnd",
+    "AuthContext",
+    "AuthInterceptor",
+    "AuthenticationError",
+    "BackoffStrategy",
     "BackpressureAwareEventSink",
     "BackpressureMetrics",
+    "BaseInterceptor",
+    "BreakerPolicy",
+    "ChildTrackerMetricsInterceptor",
+    "CircuitBreakerInterceptor",
+    "CircuitBreakerOpenError",
     "CleanupClosedError",
     "CleanupFailure",
     "ContextSnapshot",
@@ -215,45 +321,70 @@ __all__ = [
     "ConversationRouting",
     "CorePorts",
     "Cost",
+    "CriticalInterceptorError",
     "CycleDetectedError",
     "Deployment",
     "DeploymentClosedError",
     "DeploymentError",
     "DocumentEnrichment",
+    "Effects",
     "EmbeddingResponse",
     "Enrichments",
+    "ErrorAction",
+    "ErrorDecision",
     "Event",
     "EventSink",
+    "ExecutionConfig",
+    "ExecutionMode",
     "ExtensionBundle",
     "FanOutEventSink",
     "FilteringEventSink",
     "FrozenDataError",
     "GeneratedImage",
+    "GuardFeedback",
+    "GuardRetryPolicy",
+    "IdempotencyInterceptor",
+    "IdempotencyParamMismatch",
+    "IdempotencyPolicy",
+    "IdempotencyStore",
     "ImageResponse",
     "InMemoryEventSink",
+    "InMemoryIdempotencyStore",
+    "InterceptorRejectedError",
+    "InterceptorResult",
+    "InterceptorReturnTypeError",
     "InvalidRunInputError",
     "JSONLEventSink",
+    "JitterStrategy",
     "LLMResponse",
     "LocalRuntime",
     "LoggingEventSink",
+    "LoggingInterceptor",
     "MemoryEnrichment",
     "Message",
+    "MetricsInterceptor",
+    "MissingInput",
+    "MissingInputError",
     "NoOpEventSink",
+    "OrgEnforcementInterceptor",
     "Pipeline",
     "PipelineCancelled",
     "PipelineContext",
     "PipelineResults",
     "PipelineTimer",
     "PipelineValidationError",
+    "PolicyError",
     "ProfileEnrichment",
     "ProviderResponse",
     "RateLimit",
+    "RateLimitError",
     "RayRuntime",
     "RayStartError",
     "RemoteStageError",
     "RemoteTraceback",
     "RerankResponse",
     "RerankResult",
+    "RetryPolicy",
     "RoutingDecision",
     "RoutingError",
     "RunContext",
@@ -261,16 +392,20 @@ __all__ = [
     "RunIdentity",
     "RunResult",
     "RunStatus",
+    "RunTimeoutError",
     "Runtime",
     "RuntimeFault",
     "SQLiteEventSink",
+    "SQLiteIdempotencyStore",
     "STTResponse",
     "SearchResponse",
     "SearchResult",
     "SelectiveEventSink",
+    "ServiceUnavailableError",
     "Settings",
     "SnapshotError",
     "Stage",
+    "StageAbandonedError",
     "StageArtifact",
     "StageCancellation",
     "StageCancellationRequested",
@@ -299,6 +434,12 @@ __all__ = [
     "StoredEvent",
     "SupervisorLostError",
     "TTSResponse",
+    "TenantAccessDeniedError",
+    "TimeoutInterceptor",
+    "Timeouts",
+    "TokenVerifier",
+    "TracingInterceptor",
+    "TransientError",
     "TypedStageOutput",
     "UndeclaredDependencyError",
     "Usage",
@@ -307,7 +448,9 @@ __all__ = [
     "event_statistics",
     "fail_output",
     "flush_events",
+    "get_default_interceptors",
     "get_event_sink",
+    "hash_retry_payload",
     "ok_output",
     "payload_from_inputs",
     "payload_from_results",

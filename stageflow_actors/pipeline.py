@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
@@ -22,15 +21,20 @@ from stageflow_actors.model.declaration import (
     spec_of,
 )
 from stageflow_actors.model.kind import StageKind
+from stageflow_actors.model.lineage import Lineage
 from stageflow_actors.model.output import StageOutput
 from stageflow_actors.model.pipeline_context import to_pipeline_context
-from stageflow_actors.model.plan import Plan, duplicate_stage, make_plan
+from stageflow_actors.model.plan import DEFAULT_EXECUTION, Plan, duplicate_stage, make_plan
+from stageflow_actors.model.policies.execution import ExecutionConfig, ExecutionMode
 from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import StageRunner, StageSpec
 
 if TYPE_CHECKING:
+    from stageflow_actors.actors.handle import RunHandle
     from stageflow_actors.actors.runtime import Runtime
+    from stageflow_actors.interceptors.protocol import BaseInterceptor
+    from stageflow_actors.security.admission import Admission
 
 RunStart = RunContext | ContextSnapshot
 """What a run can start from, instead of the parts of a context."""
@@ -41,6 +45,9 @@ class _Runnable:
 
     plan: Plan
     specs: tuple[StageSpec, ...]
+    execution: ExecutionConfig
+    interceptors: tuple[BaseInterceptor, ...]
+    admissions: tuple[Admission, ...]
 
     async def run(
         self, ctx: RunStart | None = None, /, *, runtime: Runtime | None = None, **parts: Any
@@ -97,21 +104,60 @@ class _Runnable:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run(ctx, runtime=runtime, **parts))
+            return asyncio.run(self._run_to_its_end(ctx, runtime, parts))
         raise InvalidRunInputError(
             "run_sync() was called inside a running event loop.", hint="Use 'await run(...)' there."
         )
+
+    async def _run_to_its_end(
+        self, ctx: RunStart | None, runtime: Runtime | None, parts: Mapping[str, Any]
+    ) -> PipelineResults:
+        """``run``; no mode may leave it half done where the event loop closes next."""
+        returned = await self.run(ctx, runtime=runtime, **parts)
+        if self.execution.mode is ExecutionMode.FAIL_FAST_ASYNC:
+            await cast("RunHandle", returned).result()
+        return returned
 
 
 class StageGraph(_Runnable):
     """A validated pipeline, ready to run any number of times.
 
+    Without ``interceptors`` it has ``get_default_interceptors()``.
+
     Raises:
         PipelineValidationError: the stages do not form a pipeline (a ``ValueError``).
+        PolicyError: a policy names a stage that does not exist, or is not upstream.
     """
 
-    def __init__(self, specs: Sequence[StageSpec], *, name: str = "pipeline") -> None:
-        self.plan, self.specs = make_plan(name, specs)
+    def __init__(
+        self,
+        specs: Sequence[StageSpec],
+        *,
+        name: str = "pipeline",
+        execution: ExecutionConfig = DEFAULT_EXECUTION,
+        interceptors: Iterable[BaseInterceptor | Admission] | None = None,
+    ) -> None:
+        # What they need, asyncio for one, would double the time that importing a pipeline takes.
+        from stageflow_actors.interceptors.defaults import (
+            get_default_interceptors,
+            split,
+            with_defaults,
+        )
+        from stageflow_actors.security.admission import Admission
+
+        given = get_default_interceptors() if interceptors is None else list(interceptors)
+        for each in given:
+            if isinstance(each, type):
+                raise StageDefinitionError(
+                    f"interceptors= has the class {each.__name__} itself.",
+                    hint=f"Give an instance: {each.__name__}(...).",
+                )
+        self.admissions = tuple(each for each in given if isinstance(each, Admission))
+        defaults, self.interceptors = split(
+            each for each in given if not isinstance(each, Admission)
+        )
+        self.execution = execution
+        self.plan, self.specs = make_plan(name, with_defaults(name, specs, defaults), execution)
 
     @property
     def name(self) -> str:
@@ -135,7 +181,7 @@ class Pipeline(_Runnable):
                 f"A pipeline needs a name, got {name!r}.", hint="Give it a non-empty string."
             )
         self.name = plain_text(name)
-        self._lineage = _Lineage()
+        self._lineage = Lineage()
         self._length = 0
 
     @classmethod
@@ -207,14 +253,28 @@ class Pipeline(_Runnable):
         """
         return self.build().stage_names()
 
-    def build(self) -> StageGraph:
-        """The validated graph; linear in stages and dependencies.
+    def build(
+        self,
+        *,
+        execution: ExecutionConfig = DEFAULT_EXECUTION,
+        interceptors: Iterable[BaseInterceptor | Admission] | None = None,
+    ) -> StageGraph:
+        """The validated graph; ``execution`` says what a failure does to the rest of a run.
+
+        ``interceptors`` are called around each execution of a stage, in order of their priority, or
+        check a run before it is submitted; those that name a policy give it to every stage without
+        one of its own. Without them it has ``get_default_interceptors()``, with ``[]`` none.
 
         Raises:
             PipelineValidationError: no stages, or a dependency that does not exist.
             CycleDetectedError: stages depend on each other in a circle.
+            PolicyError: a policy names a stage that does not exist, or is not upstream.
         """
-        return self._graph
+        if execution is DEFAULT_EXECUTION and interceptors is None:
+            return self._graph
+        return StageGraph(
+            self.declared(), name=self.name, execution=execution, interceptors=interceptors
+        )
 
     @property
     def plan(self) -> Plan:  # type: ignore[override] # computed here, stored in StageGraph
@@ -225,6 +285,21 @@ class Pipeline(_Runnable):
     def specs(self) -> tuple[StageSpec, ...]:  # type: ignore[override]
         """The stages in the plan's order."""
         return self._graph.specs
+
+    @property
+    def execution(self) -> ExecutionConfig:  # type: ignore[override]
+        """What a failure does to the rest of a run: ends it."""
+        return self._graph.execution
+
+    @property
+    def interceptors(self) -> tuple[BaseInterceptor, ...]:  # type: ignore[override]
+        """What is called around each execution of a stage."""
+        return self._graph.interceptors
+
+    @property
+    def admissions(self) -> tuple[Admission, ...]:  # type: ignore[override]
+        """What checks a run before it is submitted: nothing."""
+        return self._graph.admissions
 
     @cached_property
     def _graph(self) -> StageGraph:
@@ -241,36 +316,6 @@ class Pipeline(_Runnable):
         grown._lineage = self._lineage.grow(self._length, spec)
         grown._length = self._length + 1
         return grown
-
-
-class _Lineage:
-    """One append-only list that pipelines share which grew from one another.
-
-    Each of them sees its own length of it, so none ever changes, and adding n stages one by one is
-    linear. Where two grow from the same pipeline, the second one gets a list of its own.
-    """
-
-    __slots__ = ("_lock", "_positions", "_specs")
-
-    def __init__(self, specs: Sequence[StageSpec] = ()) -> None:
-        self._specs = list(specs)
-        self._positions = {spec.name: index for index, spec in enumerate(self._specs)}
-        self._lock = threading.Lock()
-
-    def first(self, length: int) -> list[StageSpec]:
-        return self._specs[:length]
-
-    def find(self, name: str, length: int) -> StageSpec | None:
-        position = self._positions.get(name, length)
-        return self._specs[position] if position < length else None
-
-    def grow(self, length: int, spec: StageSpec) -> _Lineage:
-        with self._lock:
-            if length == len(self._specs):
-                self._positions[spec.name] = length
-                self._specs.append(spec)
-                return self
-        return _Lineage([*self.first(length), spec])
 
 
 def _conflict(stage: str, left: str, right: str) -> PipelineValidationError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from stageflow_actors.errors import describe_exception
 from stageflow_actors.model.cleanup import Cleanup, CleanupFailure, Cleanups, name_of
@@ -16,7 +18,7 @@ async def clean_up(cleanups: Cleanups, limit_s: float, stage: str | None) -> lis
     """Call them all on this event loop; those that failed."""
     failures = []
     while (cleanup := cleanups.pop()) is not None:
-        error = await _limited(cleanup, limit_s)
+        error = await limited(cleanup, limit_s)
         if error is not None:
             failures.append(_failure(cleanup, error, stage))
     return failures
@@ -43,13 +45,13 @@ def _called(
         return error
     if not inspect.isawaitable(returned):
         return None
-    return asyncio.run_coroutine_threadsafe(_limited(lambda: returned, limit_s), loop).result()
+    return asyncio.run_coroutine_threadsafe(limited(lambda: returned, limit_s), loop).result()
 
 
-async def _limited(cleanup: Cleanup, limit_s: float) -> BaseException | None:
-    """What calling ``cleanup`` raises, as a value; one that takes too long is told to stop.
+async def limited(cleanup: Callable[[], Any], limit_s: float) -> BaseException | None:
+    """What calling and awaiting ``cleanup`` raises, as a value.
 
-    In a task of its own: it may cancel the task that it runs in.
+    One that takes too long is told to stop. In a task of its own: it may cancel the one it is in.
     """
     task = asyncio.ensure_future(_captured(cleanup))
     try:
@@ -64,7 +66,7 @@ async def _limited(cleanup: Cleanup, limit_s: float) -> BaseException | None:
     return TimeoutError(f"not done within {limit_s:g} s")
 
 
-async def _captured(cleanup: Cleanup) -> BaseException | None:
+async def _captured(cleanup: Callable[[], Any]) -> BaseException | None:
     """As a value, since some of what it may raise would end the event loop itself."""
     try:
         returned = cleanup()

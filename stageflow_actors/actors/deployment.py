@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
+from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.mapping import RunMap
+from stageflow_actors.actors.messages import StageKey
+from stageflow_actors.actors.stage_keys import stage_keys
 from stageflow_actors.contracts.schemas import input_contracts
 from stageflow_actors.errors import DeploymentClosedError
 from stageflow_actors.model.context import RunContext
+from stageflow_actors.model.events import Event
 from stageflow_actors.model.pipeline_context import PipelineContext, to_pipeline_context
+from stageflow_actors.model.policies.execution import ExecutionMode
 from stageflow_actors.model.results import PipelineResults, RunResult
 from stageflow_actors.model.snapshot import ContextSnapshot
-from stageflow_actors.model.timer import PipelineTimer
 from stageflow_actors.ports import Deployable
+from stageflow_actors.security.admission import Admission
 
 RunInput = str | Mapping[str, Any] | RunContext | ContextSnapshot
 """What ``map`` takes per run: an ``input_text``, the parts of a context, or a context."""
@@ -27,8 +33,11 @@ RunInput = str | Mapping[str, Any] | RunContext | ContextSnapshot
 class Deployment(ABC):
     """An open deployment. Use it as ``async with runtime.deploy(pipeline) as app``."""
 
-    def __init__(self, pipeline: Deployable) -> None:
+    def __init__(self, pipeline: Deployable, pump: PumpSource) -> None:
         self.plan = pipeline.plan
+        self.execution = pipeline.execution
+        self.pump = pump
+        self._admissions = pipeline.admissions
         self._input_contracts = tuple(input_contracts(pipeline.specs).values())
         self._is_open = False
         self._closing: asyncio.Task[None] | None = None
@@ -95,18 +104,22 @@ class Deployment(ABC):
             DeploymentClosedError: the deployment is not open.
             InvalidRunInputError: a context and parts were given.
             StageContractError: the input breaks the ``input_model`` of a first stage.
+            AuthenticationError, TenantAccessDeniedError: the run may not be started.
         """
         self._check_open()
         if ctx is None:
             parts.setdefault("topology", self.name)
         context = to_pipeline_context(ctx, parts)
-        context.timer = PipelineTimer()
+        context.start_clock()
         if context.snapshot.topology is None:
             named = context.snapshot.model_copy(update={"topology": self.name})
             context = context.with_snapshot(named)
+        if self._admissions:
+            context = await self._admit(context)
+            self._check_open()  # it may have been closed meanwhile
         for contract in self._input_contracts:
             contract.check(context.input_data())
-        handle = self._launch(context)
+        handle = self._launch(context, stage_keys(self.plan, context))
         self._live.add(handle)  # a run goes on even if nobody keeps its handle
         handle.when_done(self._live.discard)
         return handle
@@ -119,12 +132,17 @@ class Deployment(ABC):
     ) -> PipelineResults:
         """Run once and return the outputs. If the caller is cancelled, so is the run, to its end.
 
+        In mode ``FAIL_FAST_ASYNC`` it returns the ``RunHandle`` at once instead, and raises nothing
+        of the run; ``start`` does so in every mode.
+
         Raises:
             StageExecutionError: a stage failed or timed out; ``.results`` has what finished.
             PipelineCancelled: the run was cancelled; ``.results`` has what finished.
             DeploymentClosedError: the deployment is not open.
         """
         handle = await self.start(ctx, **parts)
+        if self.execution.mode is ExecutionMode.FAIL_FAST_ASYNC:
+            return cast("PipelineResults", handle)
         try:
             result = await handle.result()
         except asyncio.CancelledError:
@@ -150,6 +168,26 @@ class Deployment(ABC):
         async with aclosing(RunMap(inputs, self._start_one, concurrency).results()) as results:
             async for index, result in results:
                 yield index, result
+
+    async def _admit(self, context: PipelineContext) -> PipelineContext:
+        """The run as it may be submitted; the sink hears of the checks before its own events."""
+        for admission in sorted(self._admissions, key=lambda each: each.priority):
+            context = await self._ask(admission, context)
+        return context
+
+    async def _ask(self, admission: Admission, context: PipelineContext) -> PipelineContext:
+        """The run as one check lets it pass: whose it is then, the sink hears of what it told."""
+        told: list[Event] = []
+
+        def emit(type_: str, data: Mapping[str, Any]) -> None:
+            told.append(Event(type_, 0, time.time(), None, None, data))
+
+        try:
+            context = await admission.admit(context, emit)
+        finally:
+            if told:
+                self.pump().submit(context.snapshot, told)
+        return context
 
     async def _conclude_runs(self, limit_s: float) -> None:
         """Give every live run of this event loop the time to have its result."""
@@ -194,4 +232,4 @@ class Deployment(ABC):
     async def _close(self) -> None: ...
 
     @abstractmethod
-    def _launch(self, context: PipelineContext) -> RunHandle: ...
+    def _launch(self, context: PipelineContext, keys: Mapping[int, StageKey]) -> RunHandle: ...

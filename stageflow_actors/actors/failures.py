@@ -11,6 +11,7 @@ from stageflow_actors.errors import (
     RemoteStageError,
     RemoteTraceback,
     StageflowError,
+    StageLostError,
     StageOutputError,
     describe_exception,
     plain_text,
@@ -68,6 +69,15 @@ def setup_error(pipeline: str, stage: str, failure: Failure) -> DeploymentError:
     )
     error.__cause__ = original
     return error
+
+
+def abandoned_error(stage: str, reason: str | None) -> StageLostError:
+    """The error of an execution that was told to stop, did not, and cannot be ended here."""
+    return StageLostError(
+        f"Stage '{stage}' was told to stop ({reason or 'no reason given'}), did not, and was given "
+        "up: its body may still be running.",
+        hint="On Ray its process would be ended. Here, ask ctx.is_cancelled in its loop.",
+    )
 
 
 def late_error(stage: str, deploy_timeout_s: float) -> DeploymentError:

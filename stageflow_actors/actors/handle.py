@@ -10,14 +10,19 @@ from dataclasses import replace
 from uuid import UUID
 
 from stageflow_actors.actors.cleaning import clean_up
+from stageflow_actors.actors.error_calls import ErrorCalls
 from stageflow_actors.actors.event_pump import PumpSource
-from stageflow_actors.actors.messages import RunReport
+from stageflow_actors.actors.failures import Failure
+from stageflow_actors.actors.messages import Receipt, RunReport
 from stageflow_actors.actors.reports import result_of, result_without_report
+from stageflow_actors.actors.start_hooks import Questions, StartHooks
 from stageflow_actors.errors import RuntimeFault, describe_exception
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import Cleanup
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.policies.execution import ExecutionConfig
 from stageflow_actors.model.results import RunResult
 from stageflow_actors.model.settings import Settings
 
@@ -30,9 +35,15 @@ class RunHandle(ABC):
     """
 
     def __init__(
-        self, pipeline: str, context: PipelineContext, pump: PumpSource, settings: Settings
+        self,
+        plan: Plan,
+        context: PipelineContext,
+        pump: PumpSource,
+        settings: Settings,
+        execution: ExecutionConfig,
     ) -> None:
-        self._pipeline = pipeline
+        self._plan = plan
+        self._pipeline = plan.name
         self._context = context
         self._cleanups = context.take_cleanups()
         self._cleanup_limit_s = settings.cleanup_timeout_s
@@ -44,10 +55,20 @@ class RunHandle(ABC):
         self._last_seq = 0
         self._news = asyncio.Event()
         self._feed: asyncio.Task[None] | None = None
-        flush_s = settings.event_flush_interval_s
+        on_error = execution.on_stage_error
+        self._error_calls = (
+            None
+            if on_error is None
+            else ErrorCalls(on_error, self._fetch_failure, self._cleanup_limit_s)
+        )
+        # Whoever wants to hear of errors wants to hear of them now.
+        flush_s = settings.event_flush_interval_s if on_error is None else 0.0
         self._feed_timer = self._loop.call_later(flush_s, self._start_feed)
         # Down from the context to this run, never up: others may run on the same context.
         self._unwatch = context.cancellation.watch(self._take_cancel)
+        self._answering = (
+            self._loop.create_task(self._answer_hooks()) if context.start_hooks else None
+        )
         self._conclusion = self._loop.create_task(self._conclude())
 
     @property
@@ -116,6 +137,18 @@ class RunHandle(ABC):
         """Wait for events with ``seq > after``; the flag says that no more will come."""
 
     @abstractmethod
+    async def _fetch_questions(self) -> Questions:
+        """Wait for stages that are to start, or are skipped."""
+
+    @abstractmethod
+    def _send_answer(self, number: int, receipt: Receipt | None) -> None:
+        """Let a stage start, or end as ``receipt`` says."""
+
+    @abstractmethod
+    async def _fetch_failure(self, stage: str) -> Failure | None:
+        """Why ``stage`` failed; nothing where the run has ended."""
+
+    @abstractmethod
     def _send_cancel(self, reason: str) -> None:
         """Pass a request to stop on to the run."""
 
@@ -130,6 +163,10 @@ class RunHandle(ABC):
     async def _conclude(self) -> RunResult:
         try:
             result = await self._await_verdict()
+            if self._error_calls is not None:
+                await self._error_calls.finish(result)
+            if self._answering is not None:  # it may have stages left that were skipped
+                await asyncio.wait({self._answering}, timeout=self._cleanup_limit_s)
             failures = await clean_up(self._cleanups, self._cleanup_limit_s, stage=None)
             for artifacts in result.artifacts.values():
                 self._context.artifacts.extend(artifacts)
@@ -139,8 +176,9 @@ class RunHandle(ABC):
         finally:
             self._feed_timer.cancel()
             self._unwatch()
-            if self._feed is not None:
-                self._feed.cancel()
+            for task in (self._feed, self._answering):
+                if task is not None:
+                    task.cancel()
             # Readers look at is_done, which turns true only after this coroutine has returned.
             self._loop.call_soon(self._news.set)
 
@@ -163,6 +201,8 @@ class RunHandle(ABC):
         self._last_seq = fresh[-1].seq
         self._seen.extend(fresh)
         self._pump().submit(self._context.snapshot, fresh)
+        if self._error_calls is not None:
+            self._error_calls.take(fresh)
         self._news.set()
 
     def _start_feed(self) -> None:
@@ -174,6 +214,14 @@ class RunHandle(ABC):
         while not is_last:
             events, is_last = await self._fetch_events(self._last_seq)
             self._take(events)
+
+    async def _answer_hooks(self) -> None:
+        hooks = StartHooks(self._context.start_hooks, self._context)
+        is_last = False
+        while not is_last:
+            questions, is_last = await self._fetch_questions()
+            for number, stage in questions:
+                self._send_answer(number, await hooks.ask(self._plan.stages[stage]))
 
     def _take_cancel(self, reason: str) -> None:
         self._request_cancel(reason)

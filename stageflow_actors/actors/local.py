@@ -5,25 +5,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
+from stageflow_actors.actors.bodies import Ends
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import PumpSource
-from stageflow_actors.actors.failures import Failure, failure_of, late_error, setup_error
+from stageflow_actors.actors.failures import (
+    Failure,
+    abandoned_error,
+    failure_of,
+    late_error,
+    setup_error,
+)
+from stageflow_actors.actors.gates import GatedBodies, Gates
 from stageflow_actors.actors.handle import RunHandle
-from stageflow_actors.actors.messages import RunReport
+from stageflow_actors.actors.idempotency import IdempotencyDesk
+from stageflow_actors.actors.messages import Assignment, Receipt, RunReport, StageKey
 from stageflow_actors.actors.run import CLOSED, Run
 from stageflow_actors.actors.runtime import Runtime
-from stageflow_actors.actors.sealing import SealedOutput, seal_view
-from stageflow_actors.actors.stage_host import Execution, StageHost
+from stageflow_actors.actors.sealing import seal_view
+from stageflow_actors.actors.stage_host import StageHost
+from stageflow_actors.actors.start_hooks import HookDesk, Questions
 from stageflow_actors.actors.wiring import WiredStage, wire
+from stageflow_actors.engine.facts import Ending
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.pipeline_context import PipelineContext
-from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.settings import Settings
-from stageflow_actors.ports import Deployable
+from stageflow_actors.ports import Deployable, IdempotencyStore
 
 logger = logging.getLogger("stageflow_actors")
 
@@ -31,27 +42,38 @@ logger = logging.getLogger("stageflow_actors")
 class LocalRuntime(Runtime):
     """Runs pipelines in this process. Behaves as ``RayRuntime`` does; isolates data, not crashes.
 
-    A plain ``def`` stage that blocks cannot be interrupted here: the verdict waits for it.
+    A plain ``def`` stage that blocks cannot be ended here. One that does not heed its stop within
+    ``Settings.grace_s`` is abandoned: the result says so, and its context refuses all it does.
     """
 
     def deploy(self, pipeline: Deployable) -> Deployment:
-        return LocalDeployment(pipeline, self.settings, self._pump)
+        return LocalDeployment(pipeline, self.settings, self._pump, self._store.get())
 
-    async def run_once(self, pipeline: Deployable, context: PipelineContext) -> PipelineResults:
-        """Deploy, run and close again: nothing outlives the call or its event loop."""
-        async with self.deploy(pipeline) as app:
-            return await app.run(context)
+    async def _close_kept(self) -> None:
+        await self._store.close()
+
+    def _lend(self, pipeline: Deployable) -> Deployment:
+        """One of its own: nothing outlives the run or its event loop."""
+        return self.deploy(pipeline)
 
 
 class LocalDeployment(Deployment):
     """One ``StageHost`` per stage, all on the event loop that opened it."""
 
-    def __init__(self, pipeline: Deployable, settings: Settings, pump: PumpSource) -> None:
-        super().__init__(pipeline)
-        self._stages = wire(pipeline.plan, pipeline.specs)
+    def __init__(
+        self,
+        pipeline: Deployable,
+        settings: Settings,
+        pump: PumpSource,
+        store: IdempotencyStore,
+    ) -> None:
+        super().__init__(pipeline, pump)
+        self._stages = wire(pipeline)
+        desk = IdempotencyDesk(store, settings.idempotency_lease_s)
+        self._gates = Gates(pipeline.plan, desk, failure_of)
         self._settings = settings
-        self._pump = pump
         self._hosts: list[StageHost] = []
+        self._abandoned: set[asyncio.Task[None]] = set()
 
     async def _describe(self) -> dict[str, Any]:
         pid = os.getpid()
@@ -64,6 +86,7 @@ class LocalDeployment(Deployment):
             ],
             "calls_to_supervisor": 0,
             "calls_to_stages": 0,
+            **self._gates.describe(),
         }
 
     async def _open(self) -> None:
@@ -102,30 +125,46 @@ class LocalDeployment(Deployment):
                 "%d %s of pipeline '%s' did not end in time.", len(late), what, self.name
             )
 
-    def _launch(self, context: PipelineContext) -> RunHandle:
-        bodies = _LocalBodies(self._hosts, context)
-        run = Run(self.plan, bodies, self._settings.max_events_per_run)
-        run.begin(cancelled=context.cancellation.reason)
-        return _LocalRunHandle(run, self.name, context, self._pump, self._settings)
+    def _launch(self, context: PipelineContext, keys: Mapping[int, StageKey]) -> RunHandle:
+        desk = HookDesk() if context.start_hooks else None
+        bodies = GatedBodies(
+            _LocalBodies(self._hosts, context, self._abandoned), self._gates, keys, desk
+        )
+        run = Run(self.plan, bodies, self._settings)
+        run.ended.add_done_callback(lambda _ended: bodies.close())
+        run.begin(context.cancellation.reason, context.limit_s)
+        return _LocalRunHandle(run, self, context, self._settings, desk)
 
 
 class _LocalRunHandle(RunHandle):
     def __init__(
         self,
         run: Run,
-        pipeline: str,
+        deployment: Deployment,
         context: PipelineContext,
-        pump: PumpSource,
         settings: Settings,
+        desk: HookDesk | None,
     ) -> None:
         self._run = run
-        super().__init__(pipeline, context, pump, settings)
+        self._desk = desk
+        super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
 
     async def _fetch_report(self) -> RunReport:
         return await self._run.ended
 
     async def _fetch_events(self, after: int) -> tuple[Sequence[Event], bool]:
         return await self._run.log.wait(after)
+
+    async def _fetch_questions(self) -> Questions:
+        assert self._desk is not None, "a run without hooks asks nothing"
+        return await self._desk.questions()
+
+    def _send_answer(self, number: int, receipt: Receipt | None) -> None:
+        assert self._desk is not None, "a run without hooks asks nothing"
+        self._desk.answer(number, receipt)
+
+    async def _fetch_failure(self, stage: str) -> Failure | None:
+        return self._run.failure_of(stage)
 
     def _send_cancel(self, reason: str) -> None:
         self._run.cancel(reason)
@@ -134,32 +173,61 @@ class _LocalRunHandle(RunHandle):
 class _LocalBodies:
     """The bodies of one run: one task each."""
 
-    __slots__ = ("_hosts", "_live", "_loop", "_timer", "_view")
+    __slots__ = ("_abandoned", "_hosts", "_live", "_loop", "_timer", "_view")
 
-    def __init__(self, hosts: Sequence[StageHost], context: PipelineContext) -> None:
+    def __init__(
+        self,
+        hosts: Sequence[StageHost],
+        context: PipelineContext,
+        abandoned: set[asyncio.Task[None]],
+    ) -> None:
         self._hosts = hosts
         self._loop = asyncio.get_running_loop()
         self._view = seal_view(context.view)
         self._timer = context.timer
         self._live: dict[int, tuple[Cancellation, asyncio.Task[None]]] = {}
+        self._abandoned = abandoned
 
-    def start(self, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]) -> None:
+    def start(self, ends: Ends, stage: int, assignment: Assignment) -> bool:
         cancellation = Cancellation()
-        task = self._loop.create_task(self._execute(cancellation, run, stage, attempt, inputs))
+        task = self._loop.create_task(self._execute(cancellation, ends, stage, assignment))
         self._live[stage] = cancellation, task  # the loop itself holds tasks only weakly
+        return True
 
-    def interrupt(self, stage: int, attempt: int, reason: str) -> None:
+    def interrupt(self, ends: Ends, stage: int, attempt: int, reason: str) -> None:
         self._live[stage][0].request(reason)
+        if not self._hosts[stage].is_blocking:
+            ends.stop_heard(stage, attempt)
+
+    def skipped(self, ends: Ends, stage: int) -> None:
+        pass
+
+    def decided(self, ends: Ends) -> None:
+        pass
+
+    def kill(self, ends: Ends, stage: int, attempt: int) -> None:
+        """Nothing can end it here. Whatever it still does, nobody hears of it."""
+        cancellation, task = self._live.pop(stage)
+        cancellation.abandon()
+        self._hosts[stage].give_up()
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
+        error = abandoned_error(self._hosts[stage].name, cancellation.reason)
+        now = time.time()
+        lost = Receipt.failed(failure_of(error), now, now, ending=Ending.LOST)
+        self._loop.call_soon(ends.stage_ended, stage, attempt, lost._replace(is_stuck=True))
 
     async def _execute(
-        self,
-        cancellation: Cancellation,
-        run: Run,
-        stage: int,
-        attempt: int,
-        inputs: Mapping[str, SealedOutput],
+        self, cancellation: Cancellation, ends: Ends, stage: int, assignment: Assignment
     ) -> None:
-        execution = Execution(self._view, self._timer, attempt, inputs, cancellation)
-        receipt = await self._hosts[stage].execute(execution)
+        host = self._hosts[stage]
+        began = time.time()
+        try:
+            receipt = await host.execute(self._view, self._timer, assignment, cancellation)
+        except BaseException as error:  # a defect, or the end of the event loop: never a hang
+            receipt = Receipt.failed(failure_of(error), began, time.time())
+        live = self._live.get(stage)
+        if live is None or live[0] is not cancellation:
+            return  # given up; by now the stage may be executed once more
         del self._live[stage]
-        run.stage_ended(stage, attempt, receipt)
+        ends.stage_ended(stage, assignment.attempt, receipt)

@@ -14,13 +14,24 @@ from typing import Any, NamedTuple
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.sealing import PlainEvent, SealedOutput
-from stageflow_actors.engine.facts import Ending, Signal
+from stageflow_actors.engine.facts import NO_HINT, Ending, FailureHint, Signal
 from stageflow_actors.model.cleanup import CleanupFailure
 from stageflow_actors.model.events import Event
+from stageflow_actors.model.inputs import MissingInput
 from stageflow_actors.model.results import RunStatus
 
-_FAIL = Ending.FAIL.value
 _INTERRUPTED = Ending.INTERRUPTED.value
+
+
+class StageKey(NamedTuple):
+    """What one stage of a run is idempotent for: the key as given and in its scope, and a digest of
+    what came with it.
+    """
+
+    given: str
+    scoped: str
+    params: str
+    ttl_s: float
 
 
 class RunRequest(NamedTuple):
@@ -30,22 +41,52 @@ class RunRequest(NamedTuple):
     view: Payload
     started_ms: int
     cancelled: str | None
+    limit_s: float | None
+    keys: Mapping[int, StageKey]
+    has_hooks: bool
+
+
+class Rejection(NamedTuple):
+    """Why a stage runs again: which guard rejected its output, for the how manieth time."""
+
+    guard: str
+    attempt: int
+    reason: str
+    output: SealedOutput | None
+
+
+class Assignment(NamedTuple):
+    """One execution of a stage: what it reads, and how long the run may still take.
+
+    ``generation`` counts the repetitions for a guard. With ``keeps_answer`` the output is to be
+    kept for those who come with the same key.
+    """
+
+    attempt: int
+    inputs: Mapping[str, SealedOutput]
+    remaining_s: float | None = None
+    missing: Mapping[str, MissingInput] | None = None
+    generation: int = 0
+    rejection: Rejection | None = None
+    keeps_answer: bool = False
 
 
 class Envelope(NamedTuple):
     """Supervisor to stage: execute once."""
 
     run: str
-    attempt: int
     view: Payload
     started_ms: int
-    inputs: Mapping[str, SealedOutput]
+    assignment: Assignment
 
 
 class Receipt(NamedTuple):
     """Stage to supervisor: how one execution ended. Times are seconds since the Unix epoch.
 
     ``ending`` is the value of an ``Ending``: a string pickles several times faster than the member.
+    ``is_stuck`` says that the body still runs, in a thread that does not heed its stop. ``answer``
+    is the output as it is kept for those who come with the same key, ``notes`` what the runtime
+    itself has to say about it.
     """
 
     ending: str
@@ -57,6 +98,10 @@ class Receipt(NamedTuple):
     events: tuple[PlainEvent, ...] = ()
     signal: Signal | None = None
     cleanup_failures: tuple[CleanupFailure, ...] = ()
+    hint: FailureHint = NO_HINT
+    is_stuck: bool = False
+    answer: str | None = None
+    notes: tuple[PlainEvent, ...] = ()
 
     @classmethod
     def failed(
@@ -65,10 +110,19 @@ class Receipt(NamedTuple):
         started_at: float,
         ended_at: float,
         events: tuple[PlainEvent, ...] = (),
+        *,
+        ending: Ending = Ending.FAIL,
+        hint: FailureHint = NO_HINT,
     ) -> Receipt:
         """The receipt of an execution that failed without an output."""
         return cls(
-            _FAIL, started_at, ended_at, reason=failure.message, failure=failure, events=events
+            ending.value,
+            started_at,
+            ended_at,
+            reason=failure.message,
+            failure=failure,
+            events=events,
+            hint=hint,
         )
 
     @classmethod
@@ -86,13 +140,17 @@ class Receipt(NamedTuple):
 class StageEnd(NamedTuple):
     """A receipt with the name of its stage, as a report lists it.
 
-    ``timed_out`` says that it came too late; its text is then what is said of it.
+    ``timed_out`` says that it came too late; its text is then what is said of it. ``gave_up`` is
+    why the run went on without it: to be tried again, or to stop by itself. ``fell_back`` stands in
+    for its output.
     """
 
     stage: str
     attempt: int
     receipt: Receipt
     timed_out: str | None = None
+    gave_up: str | None = None
+    fell_back: SealedOutput | None = None
 
 
 class RunReport(NamedTuple):
@@ -107,6 +165,8 @@ class RunReport(NamedTuple):
     events_dropped: int
     started_at: float
     ended_at: float
+    tolerated: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
 
 
 def pack(message: RunRequest | Envelope | Receipt | RunReport) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import uuid4
 
@@ -17,10 +17,19 @@ from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import actor_class
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import PumpSource
-from stageflow_actors.actors.failures import Failure, setup_error
+from stageflow_actors.actors.failures import Failure, open_exception, setup_error
 from stageflow_actors.actors.handle import RunHandle
-from stageflow_actors.actors.messages import RunReport, RunRequest, pack, unpack
+from stageflow_actors.actors.messages import (
+    Receipt,
+    RunReport,
+    RunRequest,
+    StageKey,
+    pack,
+    unpack,
+)
 from stageflow_actors.actors.sealing import seal_view, view_to_payload
+from stageflow_actors.actors.stage_actor import to_wire
+from stageflow_actors.actors.start_hooks import Questions
 from stageflow_actors.actors.supervisor import Supervisor
 from stageflow_actors.errors import (
     RayStartError,
@@ -43,12 +52,17 @@ class RayDeployment(Deployment):
     """The client's side of one supervisor."""
 
     def __init__(
-        self, pipeline: Deployable, code: Sequence[Payload], settings: Settings, pump: PumpSource
+        self,
+        pipeline: Deployable,
+        code: Sequence[Payload],
+        settings: Settings,
+        pump: PumpSource,
+        store_path: str | None,
     ) -> None:
-        super().__init__(pipeline)
+        super().__init__(pipeline, pump)
         self._code = code
         self._settings = settings
-        self._pump = pump
+        self._store_path = store_path
         self._supervisor: Any = None
         self._node: str | None = None
         self._is_lost = False
@@ -83,7 +97,9 @@ class RayDeployment(Deployment):
         self._node = _this_node()
         self._is_lost = False
         supervisor = actor_class(Supervisor, self._settings.max_pending_calls)
-        self._supervisor = supervisor.remote(self.plan, self._code, self._settings)
+        self._supervisor = supervisor.remote(
+            self.plan, self._code, self._settings, self._store_path
+        )
         try:
             failures: dict[str, Failure] = await self.call("open")
         except RayError as error:
@@ -93,6 +109,8 @@ class RayDeployment(Deployment):
             ) from error
         if failures:
             stage, failure = next(iter(failures.items()))
+            if not stage:
+                raise open_exception(failure)
             raise setup_error(self.name, stage, failure)
 
     @property
@@ -123,10 +141,10 @@ class RayDeployment(Deployment):
         finally:
             ray.kill(self._supervisor)
 
-    def _launch(self, context: PipelineContext) -> RunHandle:
+    def _launch(self, context: PipelineContext, keys: Mapping[int, StageKey]) -> RunHandle:
         # Unique even where two runs share a pipeline_run_id.
         run = f"{self._id}-{next(self._numbers)}"
-        return _RayRunHandle(self, run, context, self._pump, self._settings)
+        return _RayRunHandle(self, run, context, keys, self._settings)
 
 
 class _RayRunHandle(RunHandle):
@@ -135,7 +153,7 @@ class _RayRunHandle(RunHandle):
         deployment: RayDeployment,
         run: str,
         context: PipelineContext,
-        pump: PumpSource,
+        keys: Mapping[int, StageKey],
         settings: Settings,
     ) -> None:
         self._deployment = deployment
@@ -145,9 +163,12 @@ class _RayRunHandle(RunHandle):
             view=view_to_payload(seal_view(context.view)),
             started_ms=context.timer.pipeline_start_ms,
             cancelled=context.cancellation.reason,
+            limit_s=context.limit_s,
+            keys=keys,
+            has_hooks=bool(context.start_hooks),
         )
         self._report = deployment.call("run", pack(request))
-        super().__init__(deployment.name, context, pump, settings)
+        super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
 
     async def _fetch_report(self) -> RunReport:
         return cast("RunReport", unpack(await self._report))
@@ -160,6 +181,24 @@ class _RayRunHandle(RunHandle):
             )
         except RayError:
             return (), True  # the report will not come either, and says why
+
+    async def _fetch_questions(self) -> Questions:
+        try:
+            found: Questions = await self._deployment.call("questions", self._run)
+        except RayError:
+            return (), True  # the report will not come either, and says why
+        return found
+
+    def _send_answer(self, number: int, receipt: Receipt | None) -> None:
+        packed = None if receipt is None else pack(to_wire(receipt))
+        self._deployment.call("answer", self._run, number, packed)
+
+    async def _fetch_failure(self, stage: str) -> Failure | None:
+        try:
+            found: Failure | None = await self._deployment.call("failure_of", self._run, stage)
+        except RayError:
+            return None
+        return found
 
     def _send_cancel(self, reason: str) -> None:
         self._deployment.call("cancel", self._run, reason)

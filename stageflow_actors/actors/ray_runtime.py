@@ -2,58 +2,73 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from stageflow_actors.actors.codec import Payload, encode
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.ray_deployment import RayDeployment
 from stageflow_actors.actors.runtime import Runtime
+from stageflow_actors.actors.stores import StoreSource
 from stageflow_actors.actors.warm import WarmDeployments
 from stageflow_actors.actors.wiring import WiredStage, wire
 from stageflow_actors.errors import DeploymentError, describe_exception
-from stageflow_actors.model.pipeline_context import PipelineContext
-from stageflow_actors.model.plan import Plan
-from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.settings import Settings
-from stageflow_actors.model.stage import StageSpec
 from stageflow_actors.ports import Deployable, EventSink
 
 
 class RayRuntime(Runtime):
-    """Runs pipelines on Ray: on the one this process is connected to, else on a new local one."""
+    """Runs pipelines on Ray: on the one this process is connected to, else on a new local one.
+
+    Its supervisors open the idempotency store, each for itself: a path is shared between them, on
+    one machine; without one each keeps the answers of its own deployment.
+
+    Raises:
+        DeploymentError: ``idempotency_store`` is no path (``DEPLOYMENT-STORE``).
+    """
 
     def __init__(
-        self, *, settings: Settings | None = None, event_sink: EventSink | None = None
+        self,
+        *,
+        settings: Settings | None = None,
+        event_sink: EventSink | None = None,
+        idempotency_store: StoreSource = None,
     ) -> None:
-        super().__init__(settings=settings, event_sink=event_sink)
+        super().__init__(
+            settings=settings, event_sink=event_sink, idempotency_store=idempotency_store
+        )
+        if idempotency_store is not None and not isinstance(idempotency_store, (str, os.PathLike)):
+            raise DeploymentError(
+                f"{type(idempotency_store).__name__} cannot be used by a supervisor.",
+                hint="On Ray it opens the store in its own process: give a path.",
+                code="DEPLOYMENT-STORE",
+            )
+        self._store_path = None if idempotency_store is None else os.fspath(idempotency_store)
         self._warm = WarmDeployments(self.settings.max_idle_deployments)
 
     def deploy(self, pipeline: Deployable) -> Deployment:
-        return self._deployment(pipeline, pack_code(pipeline.plan, pipeline.specs))
+        return self._deployment(pipeline, pack_code(pipeline))
 
-    async def run_once(self, pipeline: Deployable, context: PipelineContext) -> PipelineResults:
-        """Run on a deployment that stays warm for the next run of the same pipeline."""
-        code = pack_code(pipeline.plan, pipeline.specs)
-        async with self._warm.borrow(
-            pipeline, code, lambda: self._deployment(pipeline, code)
-        ) as app:
-            return await app.run(context)
+    def _lend(self, pipeline: Deployable) -> AbstractAsyncContextManager[Deployment]:
+        """One that stays warm for the next run of the same pipeline."""
+        code = pack_code(pipeline)
+        return self._warm.borrow(pipeline, code, lambda: self._deployment(pipeline, code))
 
-    async def close(self) -> None:
+    async def _close_kept(self) -> None:
         await self._warm.close()
-        await super().close()
 
     def _deployment(self, pipeline: Deployable, code: Sequence[Payload]) -> RayDeployment:
-        return RayDeployment(pipeline, code, self.settings, self._pump)
+        return RayDeployment(pipeline, code, self.settings, self._pump, self._store_path)
 
 
-def pack_code(plan: Plan, specs: Sequence[StageSpec]) -> list[Payload]:
+def pack_code(pipeline: Deployable) -> list[Payload]:
     """The code of each stage as bytes: by reference where importable, else by value.
 
     Raises:
         DeploymentError: a stage cannot be pickled; ``stage`` names it.
     """
-    return [_pack(plan.name, stage) for stage in wire(plan, specs)]
+    return [_pack(pipeline.plan.name, stage) for stage in wire(pipeline)]
 
 
 def _pack(pipeline: str, stage: WiredStage) -> Payload:

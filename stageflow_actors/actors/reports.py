@@ -12,9 +12,10 @@ from stageflow_actors.actors.failures import (
 from stageflow_actors.actors.messages import RunReport, StageEnd
 from stageflow_actors.actors.sealing import open_output
 from stageflow_actors.engine.facts import Ending
-from stageflow_actors.errors import RuntimeFault, StageTimeoutError
+from stageflow_actors.errors import RuntimeFault, RunTimeoutError, StageTimeoutError
 from stageflow_actors.model.output import StageOutput
 from stageflow_actors.model.results import (
+    RUN,
     PipelineResults,
     RunResult,
     RunStatus,
@@ -35,11 +36,20 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
     skipped: dict[str, str] = {}
     cancelled: dict[str, StageCancellation] = {}
     timings: dict[str, StageTiming] = {}
+    attempts: dict[str, int] = {}
     for end in report.ends:
         receipt = end.receipt
         timings[end.stage] = StageTiming(receipt.started_at, receipt.ended_at)
         failure = _failure(end)
-        if failure is not None:
+        attempts[end.stage] = end.attempt
+        if end.gave_up is not None:
+            if receipt.ending == Ending.LOST.value:
+                more = "it did not stop, and was ended or given up"
+            else:
+                more = f"it was to be retried after: {receipt.reason}"
+            why = f"{end.gave_up}; {more}"
+            cancelled[end.stage] = StageCancellation(end.stage, why, started=True)
+        elif failure is not None:
             failures[end.stage] = failure
         elif receipt.ending == Ending.SKIP.value:
             skipped[end.stage] = receipt.reason
@@ -50,6 +60,9 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
             outputs[end.stage] = output
     for stage in report.never_started:
         cancelled[stage] = StageCancellation(stage, report.reason or "", started=False)
+    if report.stage == RUN:
+        late = RunTimeoutError(report.reason or "", hint="Raise timeout= of the run.")
+        failures[RUN] = _stage_failure(RUN, failure_of(late), 1)
     status, deciding, reason = _verdict(report, failures)
     return RunResult(
         pipeline=pipeline,
@@ -69,6 +82,9 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
         cleanup_failures=tuple(
             failure for end in report.ends for failure in end.receipt.cleanup_failures
         ),
+        tolerated=report.tolerated,
+        abandoned=report.abandoned,
+        attempts=attempts,
     )
 
 
@@ -104,20 +120,27 @@ def _stage_failure(stage: str, failure: Failure, attempt: int) -> StageFailure:
     )
 
 
+def failure_in(end: StageEnd) -> Failure | None:
+    """Why the stage failed, if it did: that its time was up, or what its receipt says."""
+    if end.timed_out is None or end.receipt.ending == Ending.TIMED_OUT.value:
+        return end.receipt.failure
+    hint = f"Raise timeout= of stage '{end.stage}', or make it faster."
+    return failure_of(StageTimeoutError(end.timed_out, hint=hint))
+
+
 def _failure(end: StageEnd) -> StageFailure | None:
-    failure = end.receipt.failure
-    if end.timed_out is not None:
-        hint = f"Raise timeout= of stage '{end.stage}', or make it faster."
-        failure = failure_of(StageTimeoutError(end.timed_out, hint=hint))
+    failure = failure_in(end)
     return None if failure is None else _stage_failure(end.stage, failure, end.attempt)
 
 
 def _open(end: StageEnd, failures: dict[str, StageFailure]) -> StageOutput | None:
     """The output, if there is one in time; a failure in its place where it cannot be read here."""
-    if end.receipt.output is None or end.timed_out is not None:
+    output = end.receipt.output if end.timed_out is None and end.gave_up is None else None
+    output = end.fell_back or output
+    if output is None:
         return None
     try:
-        return open_output(end.receipt.output)
+        return open_output(output)
     except Exception as error:
         fault = unreadable(f"The output of stage '{end.stage}'", error)
         fault.__cause__ = error

@@ -7,19 +7,34 @@ Everything happens on one event loop. Facts that arrive within one turn of it fo
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
+from stageflow_actors.actors.alarms import Alarms
+from stageflow_actors.actors.bodies import Bodies
 from stageflow_actors.actors.event_log import EventLog
-from stageflow_actors.actors.messages import Receipt, RunReport, StageEnd
+from stageflow_actors.actors.failures import Failure
+from stageflow_actors.actors.judging import detail_of, judged, missing_inputs, tolerated
+from stageflow_actors.actors.messages import (
+    Assignment,
+    Receipt,
+    Rejection,
+    RunReport,
+    StageEnd,
+)
+from stageflow_actors.actors.reports import failure_in
 from stageflow_actors.actors.sealing import SealedOutput
 from stageflow_actors.engine.commands import (
     ArmTimer,
     DisarmTimer,
     EmitEvent,
     EndRun,
+    FallBack,
+    ForgetStage,
     InterruptStage,
+    KillStage,
     SkipStage,
     StartStage,
 )
@@ -29,63 +44,74 @@ from stageflow_actors.engine.facts import (
     Fact,
     RunAccepted,
     StageEnded,
-    StageTimerFired,
+    StopHeard,
+    Timer,
+    TimerFired,
+    TimerKind,
 )
 from stageflow_actors.engine.machine import RunMachine
-from stageflow_actors.engine.state import StageState
-from stageflow_actors.engine.transitions import timeout_text
+from stageflow_actors.engine.state import LIVE, StageState
 from stageflow_actors.model.cleanup import CleanupFailure
 from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.output import StageOutput, StageStatus
 from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.settings import Settings
 
 CLOSED = "the deployment was closed"
 """Why runs are cancelled that a deployment still has when it closes."""
 
-
-class Bodies(Protocol):
-    """Executes the stages of one run. Each ``start`` is answered by ``Run.stage_ended`` once."""
-
-    def start(self, run: Run, stage: int, attempt: int, inputs: Mapping[str, SealedOutput]) -> None:
-        """Begin one execution."""
-
-    def interrupt(self, stage: int, attempt: int, reason: str) -> None:
-        """Tell it to stop."""
+_OK, _LOST = Ending.OK.value, Ending.LOST.value
+_NOBODY = -2
+"""No stage: -1 is that of the run's own timer."""
 
 
 class Run:
     """One run from acceptance to verdict; ``ended`` resolves to its report."""
 
     __slots__ = (
+        "_abandoned",
+        "_alarms",
         "_bodies",
+        "_deadline",
+        "_delayed",
         "_ends",
+        "_forgotten",
+        "_generations",
         "_inbox",
         "_loop",
         "_machine",
         "_outputs",
         "_plan",
         "_started_at",
-        "_timers",
+        "_waits",
         "ended",
         "log",
     )
 
-    def __init__(self, plan: Plan, bodies: Bodies, max_events: int) -> None:
+    def __init__(self, plan: Plan, bodies: Bodies[Run], settings: Settings) -> None:
         self._plan = plan
         self._bodies = bodies
         self._loop = asyncio.get_running_loop()
-        self._machine = RunMachine(plan)
+        self._machine = RunMachine(plan, settings)
+        self._alarms = Alarms(self._loop, self._ring)
         self._inbox: list[Fact] = []
         self._outputs: dict[int, SealedOutput] = {}
         self._ends: dict[int, StageEnd] = {}
-        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._forgotten: dict[int, StageEnd] = {}
+        self._abandoned: dict[str, None] = {}
+        self._generations: dict[int, int] = {}
+        self._waits = _NOBODY
+        self._delayed: dict[int, ArmTimer] = {}
+        self._deadline: float | None = None
         self._started_at = time.time()
-        self.log = EventLog(max_events)
+        self.log = EventLog(settings.max_events_per_run)
         self.ended: asyncio.Future[RunReport] = self._loop.create_future()
 
-    def begin(self, cancelled: str | None = None) -> None:
+    def begin(self, cancelled: str | None = None, limit_s: float | None = None) -> None:
         """Accept the run; with ``cancelled`` no stage of it starts."""
-        self._post(RunAccepted(self._started_at))
+        if limit_s is not None:
+            self._deadline = self._loop.time() + limit_s
+        self._post(RunAccepted(self._started_at, limit_s))
         if cancelled is not None:
             self.cancel(cancelled)
 
@@ -93,12 +119,52 @@ class Run:
         """Ask the run to stop."""
         self._post(CancelRequested(reason, time.time()))
 
+    def began(self, stage: int, attempt: int) -> None:
+        """Take note that an attempt that had to wait does not any more: now its time counts."""
+        command = self._delayed.pop(stage, None)
+        if command is not None and command.timer.attempt == attempt:
+            self._arm(command)
+
+    def stop_heard(self, stage: int, attempt: int) -> None:
+        """Take note that a body that was told to stop does so."""
+        self._post(StopHeard(stage, attempt, time.time()))
+
+    def is_open(self, stage: int) -> bool:
+        """Whether ``stage`` may still be executed, or is."""
+        current = self._machine.state.stages[stage]
+        return current.is_open or current is StageState.WAITING
+
+    def is_in_doubt(self, stage: int) -> bool:
+        """Whether nobody knows how far the last execution of ``stage`` got."""
+        end = self._ends.get(stage)
+        return end is not None and (end.receipt.ending == _LOST or end.receipt.is_stuck)
+
+    def is_timing_out(self, stage: int) -> bool:
+        """Whether ``stage`` was told to stop because its time is up."""
+        return self._machine.state.stages[stage] is StageState.TIMING_OUT
+
+    def failure_of(self, stage: str) -> Failure | None:
+        """Why ``stage`` failed when it was last executed, if it did."""
+        for index, end in self._ends.items():
+            if end.stage == stage:
+                return failure_in(judged(self._machine.state, index, end))
+        return None
+
     def stage_ended(self, stage: int, attempt: int, receipt: Receipt) -> None:
-        """Take the receipt of an execution."""
-        if self.ended.done() or stage in self._ends:
+        """Take the receipt of an execution; one that comes too late counts for nothing."""
+        state = self._machine.state
+        is_late = attempt != state.attempts[stage] or state.stages[stage] not in LIVE
+        if is_late or self.ended.done():
             return
         name = self._plan.stages[stage].name
+        if attempt > 1:
+            self._ends.pop(stage, None)  # in order of completion, repetitions too
+            self._outputs.pop(stage, None)
         self._ends[stage] = StageEnd(name, attempt, receipt)
+        if receipt.is_stuck:
+            self._abandoned[name] = None
+        for type_, at, data in receipt.notes:
+            self.log.append(type_, at, name, attempt, data)
         if receipt.output is not None:
             self._outputs[stage] = receipt.output
         for type_, at, data in receipt.events:
@@ -111,10 +177,12 @@ class Run:
             Ending(receipt.ending),
             time.time(),
             receipt.reason,
-            _detail(receipt),
+            detail_of(receipt),
             receipt.signal,
+            receipt.hint,
+            0.0 if receipt.ending == _OK else random.random(),  # noqa: S311 - for jitter
         )
-        if self._machine.state.live == 1 and not self._inbox:
+        if state.live == 1 and not self._inbox:
             # Nothing else of this run can end in this turn: spare the loop one.
             self._inbox.append(fact)
             self._tick()
@@ -132,18 +200,46 @@ class Run:
             for command in self._machine.advance(facts):
                 _PERFORM[type(command)](self, command)
         except Exception as defect:  # a defect of ours must end the run, not hang its caller
-            self._disarm_all()
+            self._alarms.clear()
             if not self.ended.done():
                 self.ended.set_exception(defect)
+        self._bodies.decided(self)
         self.log.notify()
 
     def _start(self, command: StartStage) -> None:
         stages = self._plan.stages
+        stage, outputs, missing = stages[command.stage], self._outputs, None
         inputs = {
-            stages[dependency].name: self._outputs[dependency]
-            for dependency in stages[command.stage].dependencies
+            stages[each].name: outputs[each] for each in stage.dependencies if each in outputs
         }
-        self._bodies.start(self, command.stage, command.attempt, inputs)
+        if stage.optional:
+            missing = missing_inputs(self._machine.state, stage)
+            inputs = {name: inputs[name] for name in inputs if name not in missing}
+        remaining_s = None if self._deadline is None else self._deadline - self._loop.time()
+        generation = self._generations.get(command.stage, 0) if self._generations else 0
+        rejection = None if command.feedback is None else self._rejection_by(*command.feedback)
+        work = Assignment(command.attempt, inputs, remaining_s, missing, generation, rejection)
+        has_begun = self._bodies.start(self, command.stage, work)
+        self._waits = _NOBODY if has_begun else command.stage
+
+    def _rejection_by(self, guard: int, number: int) -> Rejection | None:
+        end = self._forgotten.get(guard)
+        if end is None:
+            return None
+        return Rejection(end.stage, number, end.receipt.reason, end.receipt.output)
+
+    def _forget(self, command: ForgetStage) -> None:
+        self._generations[command.stage] = self._generations.get(command.stage, 0) + 1
+        self._outputs.pop(command.stage, None)
+        end = self._ends.pop(command.stage, None)
+        if end is not None:
+            self._forgotten[command.stage] = end
+
+    def _fall_back(self, command: FallBack) -> None:
+        stage = self._plan.stages[command.stage]
+        output = StageOutput(StageStatus.OK, stage.fallback or FrozenDict(), duration_ms=0)
+        self._outputs[command.stage] = output
+        self._ends[command.stage] = self._ends[command.stage]._replace(fell_back=output)
 
     def _skip(self, command: SkipStage) -> None:
         output = StageOutput(
@@ -152,23 +248,31 @@ class Run:
         receipt = Receipt(Ending.SKIP.value, command.at, command.at, output, command.reason)
         name = self._plan.stages[command.stage].name
         self._outputs[command.stage] = output
-        self._ends[command.stage] = StageEnd(name, 1, receipt)
+        self._bodies.skipped(self, command.stage)
+        # The number of its last attempt, and 0 for none: a skip is no execution.
+        attempt = self._machine.state.attempts[command.stage]
+        self._ends[command.stage] = StageEnd(name, attempt, receipt)
 
     def _interrupt(self, command: InterruptStage) -> None:
-        self._bodies.interrupt(command.stage, command.attempt, command.reason)
+        self._bodies.interrupt(self, command.stage, command.attempt, command.reason)
+
+    def _kill(self, command: KillStage) -> None:
+        self._bodies.kill(self, command.stage, command.attempt)
 
     def _arm(self, command: ArmTimer) -> None:
-        stage, attempt = command.stage, command.attempt
-        self._timers[stage] = self._loop.call_later(
-            command.seconds, lambda: self._post(StageTimerFired(stage, attempt, time.time()))
-        )
+        timer = command.timer
+        if timer.stage == self._waits and timer.kind is TimerKind.ATTEMPT:
+            self._waits, self._delayed[timer.stage] = _NOBODY, command
+        else:
+            self._alarms.arm(timer, command.seconds)
 
     def _disarm(self, command: DisarmTimer) -> None:
-        self._timers.pop(command.stage).cancel()
+        self._alarms.disarm(command.timer)
+        if self._delayed and command.timer.kind is TimerKind.ATTEMPT:
+            self._delayed.pop(command.timer.stage, None)
 
-    def _disarm_all(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
+    def _ring(self, timer: Timer) -> None:
+        self._post(TimerFired(timer, time.time()))
 
     def _emit(self, command: EmitEvent) -> None:
         stage = None if command.stage is None else self._plan.stages[command.stage].name
@@ -183,12 +287,15 @@ class Run:
         self.log.append(f"stage.{stage}.cleanup_failed", time.time(), stage, attempt, data)
 
     def _end(self, command: EndRun) -> None:
+        self._alarms.clear()
         self.log.close()
         report = RunReport(
             status=command.status,
             stage=command.stage,
             reason=command.reason,
-            ends=tuple(self._judged(index, end) for index, end in self._ends.items()),
+            ends=tuple(
+                judged(self._machine.state, index, end) for index, end in self._ends.items()
+            ),
             never_started=tuple(
                 stage.name
                 for index, stage in enumerate(self._plan.stages)
@@ -198,38 +305,22 @@ class Run:
             events_dropped=self.log.dropped,
             started_at=self._started_at,
             ended_at=time.time(),
+            tolerated=tolerated(self._machine.state),
+            abandoned=tuple(self._abandoned),
         )
         if not self.ended.done():
             self.ended.set_result(report)
-
-    def _judged(self, index: int, end: StageEnd) -> StageEnd:
-        if self._machine.state.stages[index] is not StageState.TIMED_OUT:
-            return end
-        return end._replace(timed_out=timeout_text(self._plan.stages[index]))
 
 
 _PERFORM: dict[type, Callable[[Run, Any], None]] = {
     StartStage: Run._start,
     SkipStage: Run._skip,
     InterruptStage: Run._interrupt,
+    KillStage: Run._kill,
+    FallBack: Run._fall_back,
+    ForgetStage: Run._forget,
     ArmTimer: Run._arm,
     DisarmTimer: Run._disarm,
     EmitEvent: Run._emit,
     EndRun: Run._end,
 }
-
-
-def _detail(receipt: Receipt) -> dict[str, Any]:
-    """What the event about the end of a stage says."""
-    detail: dict[str, Any] = {
-        "status": receipt.ending,
-        "duration_ms": int((receipt.ended_at - receipt.started_at) * 1000),
-    }
-    failure = receipt.failure
-    if failure is not None:
-        detail["error"] = failure.message
-        detail["error_type"] = failure.error_type
-        detail["code"] = failure.code
-    elif receipt.reason:
-        detail["reason"] = receipt.reason
-    return detail

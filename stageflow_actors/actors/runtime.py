@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
+from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.observation import DEFAULT_SINK
+from stageflow_actors.actors.stores import StoreHolder, StoreSource
+from stageflow_actors.errors import DeploymentClosedError
 from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.policies.execution import ExecutionMode
 from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.ports import Deployable, EventSink
@@ -20,12 +25,20 @@ class Runtime(ABC):
     """A place for pipelines to run.
 
     Events go to ``event_sink``, or to the default sink of the process where none is given.
+    ``idempotency_store`` keeps the answers of idempotent stages: in the SQLite database at a path,
+    in a store of your own, or in memory where none is given.
     """
 
     def __init__(
-        self, *, settings: Settings | None = None, event_sink: EventSink | None = None
+        self,
+        *,
+        settings: Settings | None = None,
+        event_sink: EventSink | None = None,
+        idempotency_store: StoreSource = None,
     ) -> None:
         self.settings = settings or Settings()
+        self._store = StoreHolder(idempotency_store)
+        self._detached: set[asyncio.Task[None]] = set()
         self._own_pump = (
             None if event_sink is None else EventPump(event_sink, self.settings.max_queued_events)
         )
@@ -42,14 +55,65 @@ class Runtime(ABC):
             DeploymentError: a stage cannot be shipped to where it runs.
         """
 
-    @abstractmethod
     async def run_once(self, pipeline: Deployable, context: PipelineContext) -> PipelineResults:
         """Run once on a deployment of the runtime's own; see ``Deployment.run`` for its errors."""
+        if pipeline.execution.mode is ExecutionMode.FAIL_FAST_ASYNC:
+            return cast("PipelineResults", await self._run_detached(pipeline, context))
+        async with self._lend(pipeline) as app:
+            return await app.run(context)
+
+    async def _run_detached(self, pipeline: Deployable, context: PipelineContext) -> RunHandle:
+        """The handle of a run whose deployment stays up until it has ended."""
+        started: asyncio.Future[RunHandle] = asyncio.get_running_loop().create_future()
+
+        async def hold() -> None:
+            async with self._lend(pipeline) as app:
+                handle = await app.start(context)
+                started.set_result(handle)
+                try:
+                    await handle.result()
+                except asyncio.CancelledError:
+                    await handle.cancel("the caller was cancelled")
+                    await handle.result()
+                    raise
+
+        holding = asyncio.ensure_future(hold())
+        self._detached.add(holding)  # the loop itself holds tasks only weakly
+        holding.add_done_callback(self._detached.discard)
+        either: set[asyncio.Future[Any]] = {started, holding}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            holding.cancel()  # nobody has its handle
+            await asyncio.wait({holding})
+            raise
+        if not started.done() and holding.cancelled():
+            raise DeploymentClosedError("The runtime was closed before the run had started.")
+        if not started.done():
+            await holding  # raises what kept the run from starting
+        return started.result()
+
+    @abstractmethod
+    def _lend(self, pipeline: Deployable) -> AbstractAsyncContextManager[Deployment]:
+        """An open deployment for one run."""
 
     async def close(self) -> None:
-        """Let the runtime's own sink have its events, and close what ``run_once`` keeps open."""
+        """Cancel the runs that ``run_once`` gave the handles of, close what it keeps, and let the
+        runtime's own sink have its events.
+        """
+        here = asyncio.get_running_loop()
+        detached = [each for each in self._detached if each.get_loop() is here]
+        for holding in detached:
+            holding.cancel()
+        if detached:
+            await asyncio.wait(detached)
+        await self._close_kept()
         if self._own_pump is not None:
             await asyncio.to_thread(self._own_pump.close, self.settings.stop_timeout_s)
+
+    @abstractmethod
+    async def _close_kept(self) -> None:
+        """Close what outlives a run."""
 
     async def flush_events(self, timeout_s: float = 5.0) -> bool:
         """Wait until the sink has had every event so far; ``False`` if that took too long."""

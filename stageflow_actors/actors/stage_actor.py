@@ -12,7 +12,7 @@ from stageflow_actors.actors.control import CONTROL, WorkLoop
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.sealing import output_to_payload
-from stageflow_actors.actors.stage_host import Execution, StageHost
+from stageflow_actors.actors.stage_host import StageHost
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.timer import PipelineTimer
@@ -55,30 +55,29 @@ class StageActor:
         """Execute an ``Envelope`` once; answer with its ``Receipt``."""
         envelope: Envelope = unpack(packed)
         assert self._host is not None, "the supervisor prepares a stage before it sends work"
-        execution = (envelope.run, envelope.attempt)
+        execution = (envelope.run, envelope.assignment.attempt)
         cancellation = Cancellation()
         early = self._early_interrupts.pop(execution, None)
         if early is not None:
             cancellation.request(early)
         self._live[execution] = cancellation
         try:
+            timer = PipelineTimer(envelope.started_ms)
             receipt = await self._host.execute(
-                Execution(
-                    envelope.view,
-                    PipelineTimer(envelope.started_ms),
-                    envelope.attempt,
-                    envelope.inputs,
-                    cancellation,
-                )
+                envelope.view, timer, envelope.assignment, cancellation
             )
         finally:
             del self._live[execution]
-        return pack(_to_wire(receipt))
+        return pack(to_wire(receipt))
 
     @ray.method(concurrency_group=CONTROL)
-    async def interrupt(self, run: str, attempt: int, reason: str) -> None:
-        """Tell an execution to stop; one in a thread is asked through ``ctx``, and waited for."""
-        await self._work.run(self._interrupt(run, attempt, reason))
+    async def interrupt(self, run: str, attempt: int, reason: str) -> bool:
+        """Tell an execution to stop; whether it is doing so.
+
+        One in a thread is asked through ``ctx``, and may or may not. One whose event loop is
+        blocked never answers.
+        """
+        return await self._work.run(self._interrupt(run, attempt, reason))
 
     @ray.method(concurrency_group=CONTROL)
     async def teardown(self) -> None:
@@ -86,17 +85,19 @@ class StageActor:
         if self._host is not None:
             await self._work.run(self._host.teardown())
 
-    async def _interrupt(self, run: str, attempt: int, reason: str) -> None:
+    async def _interrupt(self, run: str, attempt: int, reason: str) -> bool:
         live = self._live.get((run, attempt))
         if live is None:
             self._early_interrupts[run, attempt] = reason
             if len(self._early_interrupts) > _MAX_EARLY_INTERRUPTS:
                 self._early_interrupts.popitem(last=False)
-            return
+            return False
         live.request(reason)
+        return self._host is not None and not self._host.is_blocking
 
 
-def _to_wire(receipt: Receipt) -> Receipt:
+def to_wire(receipt: Receipt) -> Receipt:
+    """``receipt`` with everything of the user's as bytes, for another process."""
     output, failure = receipt.output, receipt.failure
     if output is not None:
         receipt = receipt._replace(output=output_to_payload(output))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -16,19 +17,34 @@ from stageflow_actors.actors.control import actor_class, ray_error_text
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire, late_error
 from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
 from stageflow_actors.actors.stage_actor import StageActor
+from stageflow_actors.engine.facts import Ending, FailureHint
 from stageflow_actors.errors import StageLostError
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
 
+_LOOK_S = 0.001
+_MAX_DYING_S = 1.0
+"""How often to look whether a process that was ended is gone, and for how long at most."""
+
 Deliver = Callable[[Receipt], None]
+ExecutionId = tuple[str, int]
+"""A run, and the attempt of the stage in it."""
 
 
 @dataclass(slots=True)
 class _Member:
-    """One stage's actor. ``ready`` resolves to its process id, or to why it has none."""
+    """One stage's actor. ``ready`` resolves to its process id, or to why it has none.
+
+    ``live`` are the executions that were sent to it and have not come back. ``ended_at`` is when
+    it was given up, in seconds of the event loop.
+    """
 
     actor: Any
     ready: asyncio.Task[int | Failure]
+    killed_for: ExecutionId | None = None
+    is_told: bool = False
+    live: set[ExecutionId] = field(default_factory=set)
+    ended_at: float | None = None
 
 
 class StageGroup:
@@ -54,35 +70,48 @@ class StageGroup:
             if isinstance(outcome, Failure)
         }
 
-    def execute(self, stage: int, envelope: Envelope, deliver: Deliver) -> None:
-        """Have a stage execute once, then ``deliver`` its receipt; a death is a receipt too."""
+    def execute(
+        self, stage: int, envelope: Envelope, deliver: Deliver, on_begun: Callable[[], None]
+    ) -> bool:
+        """Have a stage execute once, then ``deliver`` its receipt; a death is a receipt too.
+
+        ``False``: its process is being replaced; ``on_begun`` is called when that is there.
+        """
         member = self._members[stage]
         if member.ready.done():
             self._send(stage, member, envelope, deliver)
-            return
+            return True
         # Its process is being replaced; until then the work can be taken back.
-        waiting = (stage, envelope.run, envelope.attempt)
+        waiting = (stage, envelope.run, envelope.assignment.attempt)
         self._unsent[waiting] = deliver
 
         def send_unless_revoked(_ready: object) -> None:
             if self._unsent.pop(waiting, None) is not None:
+                on_begun()
                 self._send(stage, member, envelope, deliver)
 
         member.ready.add_done_callback(send_unless_revoked)
+        return False
 
-    async def interrupt(self, stage: int, run: str, attempt: int, reason: str) -> None:
-        """Pass an interrupt on; a dead process needs none."""
+    async def interrupt(self, stage: int, run: str, attempt: int, reason: str) -> bool:
+        """Pass an interrupt on, a dead process needs none; whether the body is heeding it."""
         revoked = self._unsent.pop((stage, run, attempt), None)
         if revoked is not None:
             now = time.time()
             revoked(Receipt.interrupted(reason, now, now))
-            return
+            return False
         member = self._members[stage]
         self.calls += 1
         try:
-            await member.actor.interrupt.remote(run, attempt, reason)
+            return bool(await member.actor.interrupt.remote(run, attempt, reason))
         except RayError:
-            return
+            return False
+
+    def kill(self, stage: int, culprit: ExecutionId) -> None:
+        """End the process of ``stage`` for what one execution does there; the others are told."""
+        member = self._members[stage]
+        if culprit in member.live:  # else its process is dead already, and this is the next one
+            self._replace(stage, member, culprit)
 
     async def stop(self) -> None:
         """Run every ``teardown``, last stage first to be asked, then end the processes."""
@@ -127,29 +156,77 @@ class StageGroup:
         if isinstance(outcome, Failure):
             self._replace(stage, member)
             # Never from within the call that starts the stage: its run is in the middle of a tick.
-            asyncio.get_running_loop().call_soon(deliver, Receipt.failed(outcome, now, now))
+            hint = FailureHint(counts=True)
+            failed = Receipt.failed(outcome, now, now, ending=Ending.LOST, hint=hint)
+            asyncio.get_running_loop().call_soon(deliver, failed)
             return
         self.calls += 1
+        execution = (envelope.run, envelope.assignment.attempt)
+        member.live.add(execution)
         answer = asyncio.wrap_future(member.actor.execute.remote(pack(envelope)).future())
-        answer.add_done_callback(lambda done: deliver(self._receipt(stage, member, done, now)))
+        answer.add_done_callback(
+            lambda done: _hand_over(
+                member, self._receipt(stage, member, execution, done, now), deliver
+            )
+        )
 
     def _receipt(
-        self, stage: int, member: _Member, answer: asyncio.Future[bytes], sent_at: float
+        self,
+        stage: int,
+        member: _Member,
+        execution: ExecutionId,
+        answer: asyncio.Future[bytes],
+        sent_at: float,
     ) -> Receipt:
+        member.live.discard(execution)
         try:
             receipt: Receipt = unpack(answer.result())
         except Exception as error:  # whatever it is, the run waits for a receipt
             if isinstance(error, RayActorError):
                 self._replace(stage, member)
             fault = _lost_error(self._plan.stages[stage].name, error)
-            return Receipt.failed(failure_to_wire(failure_of(fault)), sent_at, time.time())
+            is_innocent = member.killed_for not in (None, execution)
+            is_news, member.is_told = not member.is_told, True
+            return Receipt.failed(
+                failure_to_wire(failure_of(fault)),
+                sent_at,
+                time.time(),
+                ending=Ending.LOST,
+                # One death is one failure, however many were executing.
+                hint=FailureHint(is_innocent=is_innocent, counts=is_news and not is_innocent),
+            )
+        if receipt.is_stuck:
+            self._replace(stage, member, execution)
+            return receipt._replace(is_stuck=False)
         return receipt
 
-    def _replace(self, stage: int, dead: _Member) -> None:
+    def _replace(self, stage: int, dead: _Member, culprit: ExecutionId | None = None) -> None:
         """Several calls may report the same death; the first one hires."""
+        dead.killed_for = dead.killed_for or culprit
+        dead.ended_at = dead.ended_at or asyncio.get_running_loop().time()
         ray.kill(dead.actor)  # it may only have been out of reach, and must do nothing more
         if self._members[stage] is dead and not self._is_stopped:
             self._members[stage] = self._hire(stage)
+
+
+def _hand_over(member: _Member, receipt: Receipt, deliver: Deliver) -> None:
+    """Deliver a receipt. Ray tells of the end of a process a little before it is true."""
+    loop, ended_at = asyncio.get_running_loop(), member.ended_at
+    if ended_at is None or loop.time() > ended_at + _MAX_DYING_S or not _is_alive(_pid(member)):
+        deliver(receipt)
+    else:
+        loop.call_later(_LOOK_S, _hand_over, member, receipt, deliver)
+
+
+def _is_alive(pid: int | None) -> bool:
+    """Whether there is such a process on this machine."""
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)  # asks, and does nothing
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _pid(member: _Member) -> int | None:

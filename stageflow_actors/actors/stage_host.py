@@ -11,49 +11,44 @@ import contextvars
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from functools import partial
 from typing import Any, NamedTuple
 
 from stageflow_actors.actors.cleaning import clean_up, clean_up_in_thread
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure, failure_of, unreadable
-from stageflow_actors.actors.messages import Receipt
-from stageflow_actors.actors.routes import take_route
-from stageflow_actors.actors.sealing import (
-    SealedOutput,
-    open_output,
-    open_view,
-    plain_event,
-    seal,
-)
+from stageflow_actors.actors.messages import Assignment, Receipt, Rejection
+from stageflow_actors.actors.receipts import Receipts
+from stageflow_actors.actors.sealing import open_output, open_view
+from stageflow_actors.actors.threads import BodyThreads
+from stageflow_actors.actors.watching import watched
 from stageflow_actors.actors.wiring import WiredStage
-from stageflow_actors.engine.facts import Ending, Signal
-from stageflow_actors.errors import StageCancellationRequested, StageFailedError, plain_text
+from stageflow_actors.interceptors.chain import InterceptorChain
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import NO_CLEANUPS
-from stageflow_actors.model.inputs import StageInputs
-from stageflow_actors.model.output import StageOutput, StageStatus, to_output
+from stageflow_actors.model.inputs import NOTHING_MISSING, StageInputs
+from stageflow_actors.model.output import StageOutput
+from stageflow_actors.model.policies.guard import GuardFeedback
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.signs import SignsOfLife
 from stageflow_actors.model.stage import body_of, instantiate, is_blocking
 from stageflow_actors.model.stage_context import StageContext
 from stageflow_actors.model.timer import PipelineTimer
 
 logger = logging.getLogger("stageflow_actors")
 
-_CANCEL = Ending.CANCEL.value
+
+class Returned(NamedTuple):
+    """How a body in a thread ended."""
+
+    value: Any
+    error: BaseException | None
 
 
-class Execution(NamedTuple):
-    """What one execution of a stage is given, sealed."""
-
-    view: RunView | Payload
-    timer: PipelineTimer
-    attempt: int
-    inputs: Mapping[str, SealedOutput]
-    cancellation: Cancellation
+Take = Callable[[Any, BaseException | None], Any]
 
 
 class StageHost:
@@ -62,28 +57,28 @@ class StageHost:
     __slots__ = (
         "_after",
         "_body",
-        "_contracts",
+        "_chain",
         "_instance",
-        "_is_blocking",
-        "_routes",
+        "_limits",
+        "_receipts",
         "_settings",
         "_threads",
-        "_timeout_s",
+        "is_blocking",
         "name",
     )
 
     def __init__(self, stage: WiredStage, settings: Settings) -> None:
         spec = stage.spec
         self.name = spec.name
+        self._limits = spec.limits
         self._after = (*spec.after, *spec.after_any)
-        self._timeout_s = spec.timeout
-        self._routes = stage.routes
-        self._contracts = stage.contracts
+        self._receipts = Receipts(stage, settings)
+        self._chain = InterceptorChain(stage.interceptors) if stage.interceptors else None
         self._settings = settings
         self._instance = instantiate(spec)
         self._body: Callable[[StageContext], Any] = body_of(self._instance)
-        self._is_blocking = is_blocking(self._instance)
-        self._threads: ThreadPoolExecutor | None = None
+        self.is_blocking = is_blocking(self._instance)
+        self._threads: BodyThreads | None = None
 
     @classmethod
     async def prepare(cls, stage: WiredStage, settings: Settings) -> StageHost | Failure:
@@ -107,9 +102,20 @@ class StageHost:
             logger.exception("teardown of stage '%s' raised.", self.name)
         finally:
             if self._threads is not None:
-                self._threads.shutdown(wait=False, cancel_futures=True)
+                self._threads.shutdown()
 
-    async def execute(self, execution: Execution) -> Receipt:
+    def give_up(self) -> None:
+        """Note that a body was abandoned: if it has a thread, it keeps that."""
+        if self._threads is not None:
+            self._threads.replace_one()
+
+    async def execute(
+        self,
+        view: RunView | Payload,
+        timer: PipelineTimer,
+        work: Assignment,
+        cancellation: Cancellation,
+    ) -> Receipt:
         """Run the body once, then its cleanups. Never raises: whatever happens is a receipt.
 
         A request to stop cancels the task that runs this where the body is a coroutine. A body in a
@@ -117,25 +123,39 @@ class StageHost:
         """
         started_at = time.time()
         try:
-            ctx = self._open(execution, started_at)
+            ctx = self._open(view, timer, work, cancellation)
         except BaseException as error:
             return Receipt.failed(failure_of(error), started_at, time.time())
         if ctx.is_cancelled:
             return Receipt.interrupted(ctx.cancellation_reason, started_at, started_at)
-        receipt = await self._run(ctx, started_at)
-        cleanups = ctx.end()
+        if ctx.signs is None:
+            receipt = await self._run(ctx, started_at)
+        else:
+            body = asyncio.ensure_future(self._run(ctx, started_at))
+            limit_s = self._settings.grace_s if self.is_blocking else self._settings.stop_timeout_s
+            receipt = await watched(body, ctx, self._limits, limit_s, started_at)
+        if work.keeps_answer:
+            receipt = self._receipts.with_answer(receipt)
+        cleanups = NO_CLEANUPS if receipt.is_stuck else ctx.end()
         if cleanups is NO_CLEANUPS:
             return receipt
         limit_s = self._settings.cleanup_timeout_s
-        failures = [*ctx.cleanup_failures, *await clean_up(cleanups, limit_s, self.name)]
+        # A cleanup may cancel this very task, which is that of the body, too.
+        failures = await _carried_through(clean_up(cleanups, limit_s, self.name))
+        await _forget_own_cancel()
+        failures = [*ctx.cleanup_failures, *failures]
         return receipt._replace(cleanup_failures=tuple(failures)) if failures else receipt
 
     async def _run(self, ctx: StageContext, started_at: float) -> Receipt:
         began = time.perf_counter()
+        if self._chain is not None and not self._chain.is_idle:
+            return await self._run_intercepted(self._chain, ctx, started_at, began)
         returned, error = None, None
         try:
-            if self._is_blocking:
-                done = await self._in_thread(ctx, started_at, began)
+            if self.is_blocking:
+                # In its thread, while nothing else has touched what it returned.
+                take = partial(self._receipts.take, ctx=ctx, started_at=started_at, began=began)
+                done = await self._in_thread(ctx, take)
                 if isinstance(done, Receipt):
                     return done
             else:
@@ -143,37 +163,82 @@ class StageHost:
             returned = await _interruptible(done, ctx)
         except BaseException as raised:
             error = raised
-        return self._receipt(returned, error, ctx, started_at, began)
+        return self._receipts.take(returned, error, ctx, started_at, began)
 
-    def _open(self, execution: Execution, started_at: float) -> StageContext:
-        try:
-            view = open_view(execution.view)
-            inputs = {name: open_output(output) for name, output in execution.inputs.items()}
-        except Exception as error:
-            raise unreadable(f"The inputs of stage '{self.name}'", error) from error
-        snapshot, data, correlation_id, ports = view
-        return StageContext(
-            snapshot,
-            StageInputs(snapshot, inputs, stage_name=self.name, after=self._after, ports=ports),
-            self.name,
-            execution.timer,
-            attempt=execution.attempt,
-            cancellation=execution.cancellation,
-            data=data,
-            correlation_id=correlation_id,
-            deadline_at=None if self._timeout_s is None else started_at + self._timeout_s,
+    async def _run_intercepted(
+        self, chain: InterceptorChain, ctx: StageContext, started_at: float, began: float
+    ) -> Receipt:
+        """With the interceptors around the body; its output is sealed once they have seen it."""
+
+        async def body() -> StageOutput:
+            if self.is_blocking:
+                if ctx.is_cancelled:  # nothing could stop it once it has begun
+                    raise asyncio.CancelledError
+                done = await _carried_through(self._in_thread(ctx, Returned))
+            else:
+                done = self._body(ctx)
+            if isinstance(done, Returned):
+                return self._receipts.output_of(done.value, done.error)
+            return self._receipts.output_of(await done, None)
+
+        end = await _interruptible(chain.run(ctx, body), ctx)
+        return self._receipts.take(
+            end.output, end.error, ctx, started_at, began, wants_retry=end.wants_retry
         )
 
-    async def _in_thread(
-        self, ctx: StageContext, started_at: float, began: float
-    ) -> Receipt | Awaitable[Any]:
+    def _open(
+        self,
+        sealed: RunView | Payload,
+        timer: PipelineTimer,
+        work: Assignment,
+        cancellation: Cancellation,
+    ) -> StageContext:
+        try:
+            view = open_view(sealed)
+            opened = {name: open_output(output) for name, output in work.inputs.items()}
+            feedback = None if work.rejection is None else _feedback(work.rejection)
+        except Exception as error:
+            raise unreadable(f"The inputs of stage '{self.name}'", error) from error
+        snapshot, data, correlation_id, ports, started_by = view
+        inputs = StageInputs(
+            snapshot,
+            opened,
+            stage_name=self.name,
+            after=self._after,
+            ports=ports,
+            missing=work.missing or NOTHING_MISSING,
+        )
+        return StageContext(
+            snapshot,
+            inputs,
+            self.name,
+            timer,
+            attempt=work.attempt,
+            cancellation=cancellation,
+            data=data,
+            correlation_id=correlation_id,
+            deadline_at=self._deadline(work.remaining_s),
+            generation=work.generation,
+            started_by=started_by,
+            feedback=feedback,
+            signs=SignsOfLife() if self._limits.needs_signs else None,
+        )
+
+    def _deadline(self, remaining_s: float | None) -> float | None:
+        """On the monotonic clock: the end of this attempt or of the run, whichever comes first."""
+        limit_s = self._limits.attempt
+        if remaining_s is not None and (limit_s is None or remaining_s < limit_s):
+            limit_s = remaining_s
+        return None if limit_s is None else time.monotonic() + limit_s
+
+    async def _in_thread(self, ctx: StageContext, take: Take) -> Any:
+        """What ``take`` makes of the end of the body, or what the body wants to be awaited."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(
-                self._settings.max_threads_per_stage, thread_name_prefix=f"stage-{self.name}"
-            )
+            most = self._settings.max_threads_per_stage
+            self._threads = BodyThreads(most, f"stage-{self.name}")
         loop = asyncio.get_running_loop()
         run = contextvars.copy_context().run
-        future = self._threads.submit(run, self._block, ctx, started_at, began, loop)
+        future = self._threads.submit(partial(run, self._block, ctx, take, loop))
         # A body that still waits for a thread can be taken back; a running one is waited for.
         unwatch = ctx.cancellation.watch(lambda _reason: _stop(future))
         try:
@@ -181,12 +246,10 @@ class StageHost:
         finally:
             unwatch()
 
-    def _block(
-        self, ctx: StageContext, started_at: float, began: float, loop: asyncio.AbstractEventLoop
-    ) -> Receipt | Awaitable[Any]:
+    def _block(self, ctx: StageContext, take: Take, loop: asyncio.AbstractEventLoop) -> Any:
         """In its thread: the body, then its cleanups; some things only close where they opened.
 
-        What the body raises is a receipt, too: asyncio treats StopIteration, SystemExit,
+        What the body raises is a value, too: asyncio treats StopIteration, SystemExit,
         KeyboardInterrupt and GeneratorExit of a future in ways of its own.
         """
         returned, error = None, None
@@ -196,73 +259,10 @@ class StageHost:
             error = raised
         if inspect.isawaitable(returned):
             return returned
-        receipt = self._receipt(returned, error, ctx, started_at, began)
+        taken = take(returned, error)
         limit_s = self._settings.cleanup_timeout_s
         ctx.cleanup_failures += clean_up_in_thread(ctx.end(), limit_s, self.name, loop)
-        return receipt
-
-    def _receipt(
-        self,
-        returned: Any,
-        error: BaseException | None,
-        ctx: StageContext,
-        started_at: float,
-        began: float,
-    ) -> Receipt:
-        """What became of the body, its output taken as it is now."""
-        spent = time.perf_counter() - began
-        if error is None:
-            try:
-                return self._returned(to_output(returned, self.name), ctx, started_at, spent)
-            except BaseException as raised:
-                error = raised
-        return self._raised(error, ctx, started_at, spent)
-
-    def _returned(
-        self, output: StageOutput, ctx: StageContext, started_at: float, spent: float
-    ) -> Receipt:
-        is_ok, is_failed = output.status is StageStatus.OK, output.status is StageStatus.FAIL
-        if ctx.artifacts:
-            output = replace(output, artifacts=(*ctx.artifacts, *output.artifacts))
-        sealed = seal(output, self.name, int(spent * 1000), max_depth=self._settings.max_data_depth)
-        events = (*ctx.emitted, *output.events) if ctx.emitted or output.events else ()
-        return Receipt(
-            output.status.value,  # every StageStatus is an Ending too
-            started_at,
-            started_at + spent,
-            sealed,
-            "" if is_ok else output.reason,
-            failure_of(StageFailedError(output.reason)) if is_failed else None,
-            tuple(map(plain_event, events)) if events else (),
-            self._signal(output) if is_ok else None,
-        )
-
-    def _signal(self, output: StageOutput) -> Signal | None:
-        """What an ok output says to the stages that wait for it, once it keeps its contracts."""
-        for contract in self._contracts:
-            contract.check(output.data)
-        skip_reason = output.data.get("skip_reason")
-        if output.routing is None and not self._routes and not skip_reason:
-            return None
-        reason = plain_text(skip_reason) if skip_reason else ""
-        return Signal(reason, *take_route(output.routing, self._routes, self.name))
-
-    def _raised(
-        self, error: BaseException, ctx: StageContext, started_at: float, spent: float
-    ) -> Receipt:
-        events = tuple(map(plain_event, ctx.emitted))
-        ended_at = started_at + spent
-        cancellation = ctx.cancellation
-        if isinstance(error, StageCancellationRequested):
-            # One that asks for the cancel ends like one that returned it; an answer has no output.
-            output = StageOutput.cancel(error.reason)
-            sealed = None if cancellation.is_requested else seal(output, self.name, 0)
-            return Receipt(
-                _CANCEL, started_at, ended_at, sealed, reason=output.reason, events=events
-            )
-        if isinstance(error, asyncio.CancelledError) and cancellation.is_requested:
-            return Receipt.interrupted(cancellation.reason, started_at, ended_at, events)
-        return Receipt.failed(failure_of(error), started_at, ended_at, events)
+        return taken
 
     async def _call_hook(self, name: str) -> None:
         hook = getattr(self._instance, name, None)
@@ -270,6 +270,24 @@ class StageHost:
             returned = hook()
             if inspect.isawaitable(returned):
                 await returned
+
+
+def _feedback(rejection: Rejection) -> GuardFeedback:
+    output = None if rejection.output is None else open_output(rejection.output)
+    data = {} if output is None else output.data
+    return GuardFeedback(rejection.guard, rejection.attempt, rejection.reason, data)
+
+
+async def _carried_through(work: Coroutine[Any, Any, Any]) -> Any:
+    """Wait for something whatever happens to whoever waits: it is not theirs to end."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    return task.result()
 
 
 async def _interruptible(body: Awaitable[Any], ctx: StageContext) -> Any:
@@ -291,9 +309,11 @@ def _is_being_cancelled() -> bool:
 
 async def _forget_own_cancel() -> None:
     """A body that cancelled the task it runs in must not take its receipt along."""
+    task = asyncio.current_task()
+    if task is None or not task.cancelling():
+        return
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.sleep(0)
-    task = asyncio.current_task()
     while task is not None and task.uncancel():
         pass
 

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from stageflow_actors.actors.codec import Payload, encode
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.errors import DeploymentError
-from stageflow_actors.model.plan import Plan
-from stageflow_actors.model.stage import StageSpec
 from stageflow_actors.ports import Deployable
 
 logger = logging.getLogger("stageflow_actors")
@@ -59,7 +57,7 @@ class WarmDeployments:
         create: Callable[[], Deployment],
     ) -> AsyncGenerator[Deployment]:
         """An open deployment, created where there is none; it stays up for the next borrower."""
-        key = _key_of(pipeline.plan, pipeline.specs, code)
+        key = _key_of(pipeline, code)
         entry = self._take(key, create)
         try:
             await asyncio.shield(asyncio.wrap_future(entry.opened))
@@ -142,14 +140,17 @@ def _interrupted(pipeline: str) -> DeploymentError:
     )
 
 
-def _key_of(plan: Plan, specs: Sequence[StageSpec], code: Sequence[Payload]) -> Key:
+def _key_of(pipeline: Deployable, code: Sequence[Payload]) -> Key:
     """Which pipeline it is, and in which version.
 
     Two pipelines of the same shape are the same one if the same classes and functions, by name, run
-    with the same configuration.
+    with the same configuration, and the very same objects check its runs and hear of its errors:
+    these stay with the deployment, which keeps them alive and so their ids its own.
     """
-    runners = [(_name_of(spec.runner), encode(spec.config)) for spec in specs]
-    identity = hashlib.sha256(pickle.dumps((plan, runners)))
+    runners = [(_name_of(spec.runner), encode(spec.config)) for spec in pipeline.specs]
+    execution = pipeline.execution
+    here = (execution.mode.value, id(execution.on_stage_error), *map(id, pipeline.admissions))
+    identity = hashlib.sha256(pickle.dumps((pipeline.plan, runners, here)))
     version = hashlib.sha256(pickle.dumps(list(code)))
     return identity.hexdigest(), version.hexdigest()
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from stageflow_actors.contracts.schemas import edge_contracts
+from stageflow_actors.interceptors.protocol import BaseInterceptor
 from stageflow_actors.model.checking.checks import Contract
-from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.stage import StageSpec
+from stageflow_actors.ports import Deployable
 
 
 class WiredStage(NamedTuple):
-    """The spec, the routes to decide on, if any, and the contracts of an ok output."""
+    """The spec, the routes to decide on, if any, the contracts of an ok output, and what is called
+    around each execution.
+    """
 
     spec: StageSpec
     routes: tuple[str, ...] = ()
     contracts: tuple[Contract, ...] = ()
+    interceptors: tuple[BaseInterceptor, ...] = ()
 
 
-def wire(plan: Plan, specs: Sequence[StageSpec]) -> tuple[WiredStage, ...]:
-    """Every stage in its place; ``specs`` in the order of the plan."""
-    contracts = edge_contracts(specs)
+def wire(pipeline: Deployable) -> tuple[WiredStage, ...]:
+    """Every stage in its place, in the order of the plan."""
+    contracts = edge_contracts(pipeline.specs)
     return tuple(
-        WiredStage(spec, plan.routes_of(index), contracts[spec.name])
-        for index, spec in enumerate(specs)
+        WiredStage(
+            spec, pipeline.plan.routes_of(index), contracts[spec.name], pipeline.interceptors
+        )
+        for index, spec in enumerate(pipeline.specs)
     )

@@ -45,6 +45,9 @@ def run_document(result: RunResult, runtime: str) -> dict[str, Any]:
             name: {**asdict(timing), "duration_ms": timing.duration_ms}
             for name, timing in result.timings.items()
         },
+        "tolerated": result.tolerated,
+        "abandoned": result.abandoned,
+        "attempts": result.attempts,
         "events_dropped": result.events_dropped,
         "cleanup_failures": [failure._asdict() for failure in result.cleanup_failures],
     }

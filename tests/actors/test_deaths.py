@@ -41,7 +41,7 @@ async def test_killed_stage_fails_its_run_and_keeps_what_had_finished(tmp_path):
         result = await handle.result()
     assert (result.status, result.stage) == (RunStatus.FAILED, "victim")
     assert isinstance(result.failures["victim"].original, StageLostError)
-    assert result.failures["victim"].code == "STAGE-LOST"
+    assert result.failures["victim"].code == "STAGE-OUTCOME-UNKNOWN"
     assert list(result.outputs) == ["first"]
 
 
@@ -68,7 +68,7 @@ async def test_killed_stage_is_replaced_for_the_next_run(tmp_path):
             await app.run(input_text="die")
         after = (await app.run())["only"].data["pid"]
         described = await app.describe()
-    assert raised.value.code == "STAGE-LOST"
+    assert raised.value.code == "STAGE-OUTCOME-UNKNOWN"
     assert before != after
     assert described["stages"][0]["pid"] == after
     assert Journal(tmp_path).lines == [f"setup {before}", f"setup {after}"]
@@ -92,7 +92,7 @@ async def test_one_death_under_several_runs_hires_one_replacement(tmp_path):
             await asyncio.sleep(0.01)
         await last.cancel()
         await last.result()
-    assert [result.failures["only"].code for result in results] == ["STAGE-LOST"] * 4
+    assert [result.failures["only"].code for result in results] == ["STAGE-OUTCOME-UNKNOWN"] * 4
     setups = [line for line in Journal(tmp_path).lines if line.startswith("setup")]
     assert setups[0] == f"setup {victim}"
     assert len(setups) == 2
@@ -173,7 +173,8 @@ async def test_closing_kills_a_stage_that_does_not_stop_and_its_run_still_gets_a
     result = await handle.result()
     assert Journal(tmp_path).lines == ["told to stop"]
     assert (result.status, result.reason) == ("cancelled", "the deployment was closed")
-    assert result.failures["deaf"].code == "STAGE-LOST"
+    assert result.cancelled["deaf"].started
+    assert result.cancelled["deaf"].reason.startswith("the deployment was closed; it did not stop")
     assert list(result.outputs) == ["first"]
     for stage in described["stages"]:
         await gone(stage["pid"])

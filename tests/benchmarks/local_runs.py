@@ -40,8 +40,10 @@ def fan_out(width: int) -> Shape:
 
 
 async def chain_of_100(rounds: Rounds) -> list[Figure]:
-    """A chain of 100 stages against the same in stageflow-core."""
-    return await _against_peer("Local chain of 100", chain(_SHORT), rounds)
+    """A chain of 100 stages against the same in stageflow-core; both with their default stack."""
+    with_stack = await _against_peer("Local chain of 100", chain(_SHORT), rounds, at_most=0.6)
+    bare = await _bare("Local chain of 100, no interceptors", chain(_SHORT), rounds)
+    return [*with_stack, bare]
 
 
 async def fan_out_of_1000(rounds: Rounds) -> list[Figure]:
@@ -65,7 +67,19 @@ async def chain_of_5000(rounds: Rounds) -> Figure:
     return timed_figure(name, "us", "ours, chain of 100", measured, at_most=1.2)
 
 
-async def _against_peer(name: str, shape: Shape, rounds: Rounds) -> list[Figure]:
+async def _bare(name: str, shape: Shape, rounds: Rounds) -> Figure:
+    """Ours without breakers, limits of time and observers; the peer has no such switch."""
+    scale = _MICROSECONDS / len(shape)
+    async with our_runs(shape, interceptors=[]) as run_ours:
+        measured = await compare(
+            timed(run_ours, scale, flush_events), timed(_peer(shape), scale), rounds
+        )
+    return timed_figure(f"{name}, per stage", "us", PEER, measured, at_most=0.5)
+
+
+async def _against_peer(
+    name: str, shape: Shape, rounds: Rounds, at_most: float = 0.5
+) -> list[Figure]:
     scale = _MICROSECONDS / len(shape)
     run_peer = timed(_peer(shape), scale)
     async with our_runs(shape) as run_ours:
@@ -77,18 +91,18 @@ async def _against_peer(name: str, shape: Shape, rounds: Rounds) -> list[Figure]
         to_result = await compare(timed(run_ours, scale, flush_events), run_peer, rounds)
         to_delivery = await compare(timed(run_and_deliver, scale), run_peer, rounds)
     return [
-        timed_figure(f"{name}, per stage", "us", PEER, to_result, at_most=0.5),
-        timed_figure(f"{name}, events delivered", "us", PEER, to_delivery, at_most=0.5),
+        timed_figure(f"{name}, per stage", "us", PEER, to_result, at_most=at_most),
+        timed_figure(f"{name}, events delivered", "us", PEER, to_delivery, at_most=at_most),
     ]
 
 
 @asynccontextmanager
-async def our_runs(shape: Shape) -> AsyncIterator[Action]:
+async def our_runs(shape: Shape, interceptors: list[Any] | None = None) -> AsyncIterator[Action]:
     async def stage(ctx: stageflow_actors.StageContext) -> stageflow_actors.StageOutput:
         return stageflow_actors.StageOutput.ok(x=1)
 
-    pipeline = declare(stageflow_actors, stage, shape)
-    async with LocalRuntime().deploy(pipeline) as app:
+    graph = declare(stageflow_actors, stage, shape).build(interceptors=interceptors)
+    async with LocalRuntime().deploy(graph) as app:
 
         async def run() -> None:
             results = await app.run(input_text="w")

@@ -272,8 +272,9 @@ async def test_verdict_comes_after_what_runs_after_a_failure(runtime, tmp_path):
             if event.type == "stage.close.started":
                 assert not handle.is_done
                 Gate(tmp_path, "go").open()
-    assert events[-4:] == [
+    assert events[-5:] == [
         "stage.work.failed",
+        "stage.error",
         "stage.close.started",
         "stage.close.completed",
         "pipeline.failed",

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
+import itertools
 import re
 
 import pytest
 from pydantic_core import PydanticUndefined
 
-from stageflow_actors import (
-    InMemoryEventSink,
-    LocalRuntime,
-    Pipeline,
-    RoutingDecision,
-    RunResult,
-    Settings,
-    StageOutput,
-    stage,
-)
+from stageflow_actors import RunResult, Settings, StageOptions
+from stageflow_actors.engine.breaker import BreakerState
 from stageflow_actors.engine.state import RunPhase, StageState
+from stageflow_actors.security import admission
 from tests.docs import documents
+from tests.docs.telling import told_by_admissions, told_by_runs, told_to_a_sink
 from tests.docs.walks import all_walks
 
 PACKAGE = documents.ROOT / "stageflow_actors"
 GUIDES = documents.ROOT / "docs" / "guides"
 README = documents.ROOT / "README.md"
 ARCHITECTURE = documents.ROOT / "ARCHITECTURE.md"
+
+TELLING = ("engine", "actors", "security")
+"""The packages that emit events."""
+TOLD_BY_THE_RUNTIME = {
+    "stage.{name}.cleanup_failed",
+    "stage.answered",
+    "stage.event.unreadable",
+    *(f"circuit_breaker.{state.value}" for state in BreakerState),
+    admission.LOGIN,
+    admission.FAILURE,
+    admission.ACCESS_DENIED,
+}
+BESIDES_OPTIONS = ("name", "runner", "kind")
+"""What a stage is declared with beside its options."""
+OF_A_STAGE = {"stage", "attempt"}
+CODE = r"[A-Z][A-Z0-9]+([-_][A-Z0-9]+)*"
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +70,23 @@ def codes_in(source):
     }
 
 
+def texts_like_codes_in(source):
+    """Texts in the form of a code, wherever they stand: capitals, with a hyphen between them."""
+    for node in ast.walk(ast.parse(source)):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and "-" in text and re.fullmatch(CODE, text):
+            yield text
+
+
 def codes_of_the_library():
     sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
-    return set().union(*map(codes_in, sources))
+    return set().union(*map(codes_in, sources), *map(texts_like_codes_in, sources))
 
 
 def codes_listed_in(guide):
     rows = documents.table_rows(documents.prose(GUIDES / guide))
     cells = [span for row in rows for cell in row[:2] for span in documents.code_spans(cell)]
-    return [cell for cell in cells if re.fullmatch(r"[A-Z0-9]+([-_][A-Z0-9]+)*", cell)]
+    return [cell for cell in cells if re.fullmatch(CODE, cell)]
 
 
 def test_errors_guide_lists_exactly_the_codes_of_the_library():
@@ -92,6 +112,12 @@ def test_settings_guide_lists_exactly_the_fields_with_their_defaults():
     assert listed == {name: str(field.default) for name, field in fields.items()}
 
 
+def test_pipelines_guide_lists_exactly_the_options_of_a_stage():
+    rows = documents.table_rows(documents.section(GUIDES / "pipelines.md", "options"))
+    listed = [span for row in rows for span in documents.code_spans(row[0])]
+    assert sorted(listed) == sorted([*BESIDES_OPTIONS, *StageOptions.__annotations__])
+
+
 # --- results and events ---------------------------------------------------------------------------
 
 
@@ -108,73 +134,64 @@ def listed_events():
     return {documents.code_spans(row[0])[0]: set(documents.code_spans(row[2])) for row in rows}
 
 
-def test_readme_lists_exactly_the_event_types_that_the_engine_and_the_cleaning_emit(walks):
+def test_readme_lists_exactly_the_event_types_that_the_engine_and_the_runtime_emit(walks):
     emitted = set().union(*(walk.event_types for walk in walks))
-    assert set(listed_events()) == emitted | {"stage.{name}.cleanup_failed"}
-
-
-async def passes(ctx):
-    return StageOutput.ok()
-
-
-async def skips(ctx):
-    return StageOutput.skip("nothing to do")
-
-
-async def fails(ctx):
-    return StageOutput.fail("broken")
-
-
-async def cancels(ctx):
-    return StageOutput.cancel("enough")
-
-
-async def decides(ctx):
-    return RoutingDecision("left")
-
-
-async def leaves_something_open(ctx):
-    def close():
-        raise OSError("it cannot be closed")
-
-    ctx.on_cleanup(close)
-
-
-def every_kind_of_end():
-    """Pipelines of stages whose names are one letter, which become ``{name}`` in the types."""
-    for body in (passes, skips, fails, cancels, leaves_something_open):
-        yield Pipeline().with_stage("s", body, "work")
-    left = stage("l", passes, "work", dependencies="d", route="left")
-    right = stage("r", passes, "work", dependencies="d", route="right")
-    yield Pipeline.from_stages(stage("d", decides, "route"), left, right)
+    assert set(listed_events()) == emitted | TOLD_BY_THE_RUNTIME
 
 
 async def test_readme_lists_exactly_the_data_of_each_event():
-    sink = InMemoryEventSink()
-    runtime = LocalRuntime(event_sink=sink)
-    for pipeline in every_kind_of_end():
-        async with runtime.deploy(pipeline) as app:
-            await (await app.start()).result()
-    await runtime.flush_events()
-    created = set(sink.of_type("pipeline.created")[0].data)
-    of_a_stage = {"stage", "attempt"}
-    assert created <= set(documents.code_spans(documents.prose(README)))
+    of_every_event = await told_to_a_sink()
+    assert of_every_event <= set(documents.code_spans(documents.prose(README)))
 
     seen: dict[str, set[str]] = {}
-    for event in sink.events:
-        type_ = re.sub(r"^stage\.\w\.", "stage.{name}.", event.type)
-        seen.setdefault(type_, set()).update(set(event.data) - created - of_a_stage)
+    async for type_, own in told_by_runs():
+        seen.setdefault(type_, set()).update(own - OF_A_STAGE)
+    async for type_, data in told_by_admissions():
+        seen.setdefault(type_, set()).update(data - of_every_event)
     assert seen == listed_events()
+
+
+def event_types_in(source):
+    """What looks like the type of an event, with a pattern for each part that is filled in."""
+    words = "|".join(sorted({type_.partition(".")[0] for type_ in listed_events()}))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else "*" for part in node.values]
+            text = "".join(parts)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        if re.fullmatch(rf"({words})(\.[a-z_*]+)+", text) and not text.endswith("."):
+            yield text
+
+
+def test_no_event_type_of_the_engine_or_the_runtime_is_missing_from_the_readme():
+    """For those that no run here may happen to tell."""
+    sources = [path for part in TELLING for path in (PACKAGE / part).glob("*.py")]
+    named = {type_ for path in sources for type_ in event_types_in(path.read_text("utf-8"))}
+    assert "stage.*.started" in named
+    assert "auth.login" in named
+    for pattern in named:
+        assert fnmatch.filter(listed_events(), pattern), f"{pattern} is not in the table"
 
 
 # --- diagrams, paths, targets ---------------------------------------------------------------------
 
 
+def arrows_in(code):
+    """The steps of a diagram; ``a & b --> c & d`` are four."""
+    arrows = re.findall(r"^ *([\w &]+?) -->(?:\|[^|]+\|)? ([\w &]+?)(?::.*)?$", code, re.MULTILINE)
+    for sources, targets in arrows:
+        yield from itertools.product(sources.split(" & "), targets.split(" & "))
+
+
 def drawn_steps(states):
     """The arrows of the diagram in ARCHITECTURE.md whose states are ``states``."""
     for block in documents.blocks(ARCHITECTURE):
-        arrows = re.findall(r"^\s*(\w+) --> (\w+)", block.code, re.MULTILINE)
+        arrows = list(arrows_in(block.code))
         if block.info == "mermaid" and {name for arrow in arrows for name in arrow} == set(states):
+            assert len(arrows) == len(set(arrows)), "a step is drawn twice"
             return {(states(source), states(target)) for source, target in arrows}
     raise AssertionError(f"no diagram has exactly the states {[str(state) for state in states]}")
 

@@ -7,6 +7,7 @@ import pytest
 from tests.style.sources import LIBRARY
 
 LOOKED_UP = "a table that is looked up and never written"
+IMMUTABLE = "frozen, like a number"
 OUTERMOST_EDGE = "the default of this process, for callers who name none; nothing inside reads it"
 MAY_STAY = {
     "stageflow_actors.__all__": "what Python asks for",
@@ -16,16 +17,28 @@ MAY_STAY = {
     "stageflow_actors.actors.observation.DEFAULT_SINK": OUTERMOST_EDGE,
     "stageflow_actors.actors.ray_deployment._STARTING_RAY": "Ray is started once per process",
     "stageflow_actors.actors.run._PERFORM": LOOKED_UP,
+    "stageflow_actors.engine.facts.NO_HINT": IMMUTABLE,
     "stageflow_actors.engine.machine._END_EVENT": LOOKED_UP,
     "stageflow_actors.engine.machine._ORDER": LOOKED_UP,
+    "stageflow_actors.engine.timers._FIRED": LOOKED_UP,
     "stageflow_actors.engine.transitions.RUN_TRANSITIONS": LOOKED_UP,
     "stageflow_actors.engine.transitions.STAGE_TRANSITIONS": LOOKED_UP,
     "stageflow_actors.engine.verdict._STATUS": LOOKED_UP,
     "stageflow_actors.model.cleanup.NO_CLEANUPS": "closed for good",
+    "stageflow_actors.model.events._OWN_FIELDS": LOOKED_UP,
     "stageflow_actors.model.frozen._CONTAINERS": LOOKED_UP,
+    "stageflow_actors.model.plan.DEFAULT_EXECUTION": IMMUTABLE,
 }
 DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp, ast.GeneratorExp)
-MAKES_NO_STATE = {"FrozenDict", "TypeVar", "frozenset", "getLogger", "object", "tuple"}
+MAKES_NO_STATE = {
+    "FrozenDict",
+    "MappingProxyType",
+    "TypeVar",
+    "frozenset",
+    "getLogger",
+    "object",
+    "tuple",
+}
 WRITES = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"}
 WRITES |= {"setdefault", "update", "__setitem__", "__delitem__"}
 

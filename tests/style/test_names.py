@@ -19,6 +19,8 @@ SAYS_NOTHING = {
     "utils",
     "v2",
 }
+CONTRACT = {"BaseInterceptor"}
+"""Names that users of the library this one replaces know."""
 WORD = re.compile(r"v\d+|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -58,7 +60,7 @@ def test_a_name_is_read_word_by_word(name, words):
 @pytest.mark.parametrize("source", EVERYTHING, ids=repr)
 def test_no_name_is_a_word_that_says_nothing(source):
     names = {*names_made_in(source.tree), *source.name.removesuffix(".py").split("/")}
-    assert {name for name in names if words_of(name) & SAYS_NOTHING} == set()
+    assert {name for name in names - CONTRACT if words_of(name) & SAYS_NOTHING} == set()
 
 
 @pytest.mark.parametrize("source", LIBRARY, ids=repr)

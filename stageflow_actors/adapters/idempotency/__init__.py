@@ -1,0 +1,1 @@
+"""Stores of idempotency keys and answers: in this process, or in a file for several."""
