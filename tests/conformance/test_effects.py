@@ -262,7 +262,7 @@ async def test_a_process_that_is_to_be_ended_twice_at_once_is_replaced_once(ray_
         view = view_to_payload(seal_view(context.view))
         envelope = Envelope(run, view, context.timer.pipeline_start_ms, Assignment(attempt, {}))
         receipts[run] = asyncio.get_running_loop().create_future()
-        group.execute(0, envelope, receipts[run].set_result)
+        group.execute(0, envelope, receipts[run].set_result, on_begun=lambda: None)
 
     for run in ("one", "other"):
         execute(run, attempt=1)
