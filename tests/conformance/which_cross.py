@@ -56,7 +56,6 @@ IN_EVERY_RUN = {
         "test_a_generator_in_a_stage_that_times_out_is_closed_before_the_verdict",
         "test_nothing_starts_in_a_chain_after_the_time_of_its_run_is_up",
         "test_the_cleanup_of_a_stage_that_times_out_is_awaited",
-        "test_a_stage_that_is_silent_for_too_long_is_stopped",
         "test_the_process_of_a_body_that_does_not_stop_is_ended_and_replaced",
         "test_a_plain_def_that_asks_within_its_grace_ends_by_itself",
         "test_an_attempt_that_did_not_stop_is_followed_by_one_with_its_whole_time",
@@ -86,5 +85,23 @@ IN_EVERY_RUN = {
         "test_hook_hears_of_a_stage_that_is_skipped",
         "test_hook_that_raises_fails_its_stage_and_nothing_else",
         "test_run_can_be_cancelled_while_a_hook_takes_its_time",
+    },
+    "test_routes": {
+        "test_decision_takes_its_branch_and_no_other_however_it_is_returned",
+        "test_decision_is_told_in_an_event_before_anything_of_its_branches",
+        "test_join_runs_with_one_live_input_and_is_passed_by_with_none",
+        "test_decision_that_cannot_be_made_fails_its_stage_and_says_what_is_wrong",
+        "test_object_in_a_decision_is_a_copy_for_each_reader_and_text_in_the_event",
+        "test_route_and_confidence_of_classes_of_their_own_arrive_plain",
+    },
+    "test_skips": {
+        "test_returned_skip_passes_to_conditional_dependents_and_ends_at_the_others",
+        "test_skip_reason_counts_where_it_is_true_and_is_then_told_as_text",
+    },
+    "test_order_edges": {
+        "test_stage_after_any_runs_after_a_failure_and_the_verdict_stays",
+        "test_stage_after_any_runs_after_a_timeout_once_the_late_stage_has_ended",
+        "test_cancel_from_outside_interrupts_what_runs_after_a_failure_and_starts_no_more",
+        "test_reading_what_only_has_to_end_before_says_how_to_get_its_data",
     },
 }
