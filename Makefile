@@ -10,16 +10,22 @@ export RAY_AUTH_MODE ?= disabled
 export RAY_USAGE_STATS_ENABLED ?= 0
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV ?= 0
 
-.PHONY: help demo test check bench stress lock clean
+.PHONY: help demo test test-local test-ray check bench stress lock clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## Ask the voice assistant in examples/ a spoken question, on a local Ray
 	@$(BIN)/python -m examples.voice_assistant
 
 test: check  ## Everything, with small counts
-	$(BIN)/python -m pytest -m "not stress"
+	@$(MAKE) --jobs 2 --keep-going --output-sync=target test-local test-ray
+
+test-local: $(READY)  ## What starts no Ray; test-ray has the rest, and make test runs both at once
+	$(BIN)/python -m pytest -m "not ray and not stress"
+
+test-ray: $(READY)
+	$(BIN)/python -m pytest -m "ray and not stress"
 
 check: $(READY)  ## Lint, types and layers
 	$(BIN)/ruff check .

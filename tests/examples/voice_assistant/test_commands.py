@@ -96,7 +96,9 @@ def lives_on(pid):
         process = os.pidfd_open(pid)
     except ProcessLookupError:
         return False
-    ended, _, _ = select.select([process], [], [], PATIENCE_S)
+    poll = select.poll()  # select() knows no descriptor above 1023
+    poll.register(process, select.POLLIN)
+    ended = poll.poll(PATIENCE_S * 1000)
     os.close(process)
     return not ended
 
