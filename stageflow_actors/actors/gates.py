@@ -293,9 +293,10 @@ class GatedBodies:
         assert settings is not None
         if receipt.ending == _TIMED_OUT or self._run.is_timing_out(stage):
             return settings.counts_timeout
+        counts = receipt.hint is not None and receipt.hint.counts
         if receipt.ending == _LOST:
-            return settings.counts_loss and receipt.hint.counts
-        return receipt.ending in _FAILURES and receipt.hint.counts
+            return settings.counts_loss and counts
+        return receipt.ending in _FAILURES and counts
 
     def _breaker_event(self, stage: int, state: BreakerState) -> PlainEvent:
         name = self._gates.plan.stages[stage].name

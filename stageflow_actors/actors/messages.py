@@ -98,7 +98,7 @@ class Receipt(NamedTuple):
     events: tuple[PlainEvent, ...] = ()
     signal: Signal | None = None
     cleanup_failures: tuple[CleanupFailure, ...] = ()
-    hint: FailureHint = NO_HINT
+    hint: FailureHint | None = None
     is_stuck: bool = False
     answer: str | None = None
     notes: tuple[PlainEvent, ...] = ()

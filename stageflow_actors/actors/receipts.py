@@ -14,7 +14,7 @@ from stageflow_actors.actors.messages import Receipt
 from stageflow_actors.actors.routes import take_route
 from stageflow_actors.actors.sealing import open_output, plain_event, seal
 from stageflow_actors.actors.wiring import WiredStage
-from stageflow_actors.engine.facts import NO_HINT, Ending, Signal
+from stageflow_actors.engine.facts import Ending, Signal
 from stageflow_actors.errors import (
     StageCancellationRequested,
     StageFailedError,
@@ -92,7 +92,7 @@ class Receipts:
         self, output: StageOutput, ctx: StageContext, started_at: float, spent: float
     ) -> Receipt:
         is_ok = output.status is StageStatus.OK
-        failure, hint = None, NO_HINT
+        failure, hint = None, None
         if output.status in _FAILURES:
             error = StageFailedError(output.reason)
             failure, hint = failure_of(error), hint_of_output(self._spec, output, error)

@@ -39,6 +39,7 @@ from stageflow_actors.engine.commands import (
     StartStage,
 )
 from stageflow_actors.engine.facts import (
+    NO_HINT,
     CancelRequested,
     Ending,
     Fact,
@@ -179,7 +180,7 @@ class Run:
             receipt.reason,
             detail_of(receipt),
             receipt.signal,
-            receipt.hint,
+            receipt.hint or NO_HINT,
             0.0 if receipt.ending == _OK else random.random(),  # noqa: S311 - for jitter
         )
         if state.live == 1 and not self._inbox:
