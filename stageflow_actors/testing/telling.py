@@ -165,12 +165,11 @@ class Story:
         return stage.fallback is None and not stage.mode.is_tolerant
 
     def _may_repeat_timeout(self, told: Record) -> bool:
-        """Whether another attempt may follow; where both limits are up, the attempt's counts."""
+        """Whether another attempt may follow; where both limits are up, that of them all counts."""
         stage, lane = self.stages[told.stage], self.lanes[told.stage]
-        is_own = self.has_timer(told.tick, What.FIRED, told.stage, TimerKind.ATTEMPT)
         if stage.retry is None or not stage.retry.covers_timeout:
             return False
-        if lane.is_out_of_time and not is_own:
+        if lane.is_out_of_time:
             return False
         has_left = self.retries_spent < self.history.settings.max_retries_per_run
         is_within = lane.retries + 1 < stage.retry.max_attempts
