@@ -143,8 +143,7 @@ class GatedBodies:
         error = StageLostError(
             f"Stage '{name}' was given up while its key or a hook was waited for."
         )
-        now = time.time()
-        lost = Receipt.failed(self._gates.failure_of(error), now, now, ending=Ending.LOST)
+        lost = self._failed(error, Ending.LOST)
         asyncio.get_running_loop().call_soon(self._end, passage, lost)
 
     def skipped(self, ends: GatedRun, stage: int) -> None:
@@ -317,6 +316,6 @@ class GatedBodies:
         except Exception:
             logger.warning("An idempotency key was not freed; its lease will.", exc_info=True)
 
-    def _failed(self, error: BaseException) -> Receipt:
+    def _failed(self, error: BaseException, ending: Ending = Ending.FAIL) -> Receipt:
         now = time.time()
-        return Receipt.failed(self._gates.failure_of(error), now, now)
+        return Receipt.failed(self._gates.failure_of(error), now, now, ending=ending)

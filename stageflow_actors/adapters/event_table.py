@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from stageflow_actors.adapters.event_json import data_to_json
+from stageflow_actors.adapters.sqlite_file import Synchronous, open_file
 from stageflow_actors.errors import RuntimeFault
 
-Synchronous = Literal["OFF", "NORMAL", "FULL", "EXTRA"]
-"""SQLite's own names for how much a commit waits for the disk."""
-
 Row: TypeAlias = tuple[str | int | None, ...]
-
-_RETRY_S = 0.01
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS events (
@@ -34,6 +29,8 @@ _SELECT = """
 SELECT type, pipeline_run_id, seq, stage, timestamp, data FROM events
 WHERE pipeline_run_id IS ? ORDER BY id
 """
+
+_CHECK = "SELECT type, pipeline_run_id, seq, stage, timestamp, data FROM events LIMIT 1"
 
 
 class StoredEvent(NamedTuple):
@@ -55,39 +52,14 @@ def open_database(
     Raises:
         RuntimeFault: there cannot be one (``SINK-OPEN``).
     """
-    deadline = time.monotonic() + busy_timeout_s
-    while True:
-        try:
-            return _connect(path, synchronous, busy_timeout_s)
-        except sqlite3.Error as error:
-            # SQLite itself does not wait where several make a new database ready at one time.
-            if _is_busy(error) and time.monotonic() < deadline:
-                time.sleep(_RETRY_S)
-                continue
-            raise RuntimeFault(
-                f"The event database {path} cannot be opened: {error}.",
-                hint="Give a path in an existing folder that this process may write to.",
-                code="SINK-OPEN",
-            ) from error
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-
-
-def _connect(path: Path, synchronous: Synchronous, busy_timeout_s: float) -> sqlite3.Connection:
-    database = sqlite3.connect(
-        path, timeout=busy_timeout_s, isolation_level="IMMEDIATE", check_same_thread=False
-    )
     try:
-        for statement in ("PRAGMA journal_mode=WAL", _TABLE, _INDEX):
-            database.execute(statement)
-        database.execute(f"PRAGMA synchronous={synchronous}")
-        database.execute(_SELECT, (None,)).fetchone()  # refuses another table of that name
-    except BaseException:
-        database.close()
-        raise
-    return database
+        return open_file(path, (_TABLE, _INDEX), _CHECK, synchronous, busy_timeout_s, "IMMEDIATE")
+    except sqlite3.Error as error:
+        raise RuntimeFault(
+            f"The event database {path} cannot be opened: {error}.",
+            hint="Give a path in an existing folder that this process may write to.",
+            code="SINK-OPEN",
+        ) from error
 
 
 def insert(database: sqlite3.Connection, rows: list[Row]) -> None:

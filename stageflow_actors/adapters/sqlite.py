@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, Self, get_args
 from uuid import UUID
 
 from stageflow_actors.adapters import event_table
-from stageflow_actors.adapters.event_table import Row, StoredEvent, Synchronous
+from stageflow_actors.adapters.event_table import Row, StoredEvent
+from stageflow_actors.adapters.sqlite_file import Synchronous
 from stageflow_actors.errors import RuntimeFault
 
 logger = logging.getLogger("stageflow_actors.events")

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from stageflow_actors import RuntimeFault
+from stageflow_actors.adapters import sqlite_file
 from stageflow_actors.adapters.idempotency import claim_table
 from stageflow_actors.adapters.idempotency.sqlite import SQLiteIdempotencyStore
 from stageflow_actors.model.claims import Claim, ClaimState
@@ -234,7 +235,7 @@ async def test_a_database_that_another_makes_ready_is_waited_for(path, monkeypat
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(RuntimeFault, match="locked"):
             SQLiteIdempotencyStore(path, busy_timeout_s=0)
-        monkeypatch.setattr(claim_table.time, "sleep", lambda _s: other.execute("ROLLBACK"))
+        monkeypatch.setattr(sqlite_file.time, "sleep", lambda _s: other.execute("ROLLBACK"))
         await SQLiteIdempotencyStore(path, busy_timeout_s=60).close()
 
 

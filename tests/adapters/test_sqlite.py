@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from stageflow_actors import LocalRuntime, Pipeline, RuntimeFault, StageKind
-from stageflow_actors.adapters import event_table
+from stageflow_actors.adapters import sqlite_file
 from stageflow_actors.adapters.sqlite import SQLiteEventSink
 from tests.adapters.doubles import rows_of
 from tests.conformance.stages import ok
@@ -262,7 +262,7 @@ def test_database_that_another_makes_ready_is_waited_for(path, monkeypatch):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(RuntimeFault, match="locked"):
             SQLiteEventSink(path, busy_timeout_s=0)
-        monkeypatch.setattr(event_table.time, "sleep", lambda _s: other.execute("ROLLBACK"))
+        monkeypatch.setattr(sqlite_file.time, "sleep", lambda _s: other.execute("ROLLBACK"))
         SQLiteEventSink(path, busy_timeout_s=60).close()
 
 

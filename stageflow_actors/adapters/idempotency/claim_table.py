@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stageflow_actors.adapters.event_table import Synchronous
+from stageflow_actors.adapters.sqlite_file import Synchronous, open_file
 from stageflow_actors.errors import RuntimeFault
 from stageflow_actors.model.claims import Claim, ClaimState
 
-_RETRY_S = 0.01
 _ABANDONED_S = 3_600.0
 """An owner may come late as long as nobody has taken its key; after this it is forgotten."""
 _MAX_SWEPT = 100
@@ -115,36 +113,16 @@ class ClaimTable:
 
 
 def _open(path: Path, synchronous: Synchronous, busy_timeout_s: float) -> sqlite3.Connection:
-    deadline = time.monotonic() + busy_timeout_s
-    while True:
-        try:
-            return _connect(path, synchronous, busy_timeout_s)
-        except sqlite3.Error as error:
-            # SQLite itself does not wait where several make a new database ready at one time.
-            is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            if is_busy and time.monotonic() < deadline:
-                time.sleep(_RETRY_S)
-                continue
-            raise RuntimeFault(
-                f"The idempotency database {path} cannot be opened: {error}.",
-                hint="Give a path in an existing folder that this process may write to.",
-                code="IDEMPOTENCY-STORE",
-            ) from error
-
-
-def _connect(path: Path, synchronous: Synchronous, busy_timeout_s: float) -> sqlite3.Connection:
-    database = sqlite3.connect(
-        path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
-    )
     try:
-        for statement in ("PRAGMA journal_mode=WAL", _TABLE, _INDEX):
-            database.execute(statement)
-        database.execute(f"PRAGMA synchronous={synchronous}")
-        database.execute(_CHECK).fetchone()  # refuses another table of that name
-    except BaseException:
-        database.close()
-        raise
-    return database
+        return open_file(
+            path, (_TABLE, _INDEX), _CHECK, synchronous, busy_timeout_s, isolation_level=None
+        )
+    except sqlite3.Error as error:
+        raise RuntimeFault(
+            f"The idempotency database {path} cannot be opened: {error}.",
+            hint="Give a path in an existing folder that this process may write to.",
+            code="IDEMPOTENCY-STORE",
+        ) from error
 
 
 def _bytes(text: str) -> bytes:

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from stageflow_actors.adapters.event_table import Synchronous
 from stageflow_actors.adapters.idempotency.claim_table import ClaimTable
 from stageflow_actors.adapters.idempotency.watching import KeyWatch
+from stageflow_actors.adapters.sqlite_file import Synchronous
 from stageflow_actors.model.claims import Claim
 
 Answer = TypeVar("Answer")
