@@ -19,14 +19,18 @@ from stageflow_actors.errors import (
     CycleDetectedError,
     DeploymentClosedError,
     DeploymentError,
+    EscalationError,
     FrozenDataError,
     IdempotencyParamMismatch,
     InterceptorRejectedError,
     InterceptorReturnTypeError,
     InvalidRunInputError,
+    MaxDepthExceededError,
     MissingInputError,
     PipelineCancelled,
     PipelineValidationError,
+    PlacementError,
+    PoisonedInputError,
     PolicyError,
     RateLimitError,
     RayStartError,
@@ -37,10 +41,12 @@ from stageflow_actors.errors import (
     RunTimeoutError,
     ServiceUnavailableError,
     SnapshotError,
+    SpawnRefusedError,
     StageAbandonedError,
     StageCancellationRequested,
     StageContractError,
     StageDefinitionError,
+    StageDownError,
     StageExecutionError,
     StageFailedError,
     StageflowError,
@@ -52,6 +58,10 @@ from stageflow_actors.errors import (
     TenantAccessDeniedError,
     TransientError,
     UndeclaredDependencyError,
+    UnknownPipelineError,
+)
+from stageflow_actors.model.ancestry import (
+    Ancestry,
 )
 from stageflow_actors.model.cleanup import CleanupFailure
 from stageflow_actors.model.context import RunContext
@@ -97,6 +107,12 @@ from stageflow_actors.model.policies.guard import (
 from stageflow_actors.model.policies.idempotency import (
     IdempotencyPolicy,
 )
+from stageflow_actors.model.policies.placement import (
+    Placement,
+)
+from stageflow_actors.model.policies.restart import (
+    Restart,
+)
 from stageflow_actors.model.policies.retry import (
     BackoffStrategy,
     JitterStrategy,
@@ -117,6 +133,9 @@ from stageflow_actors.model.routing import RoutingDecision
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import Stage, StageSpec
 from stageflow_actors.model.stage_context import StageContext
+from stageflow_actors.model.subpipeline import (
+    SubpipelineResult,
+)
 from stageflow_actors.model.timer import PipelineTimer
 from stageflow_actors.pipeline import Pipeline, StageGraph, run_stage
 from stageflow_actors.ports import (
@@ -140,6 +159,9 @@ if TYPE_CHECKING:
         set_event_sink,
     )
     from stageflow_actors.actors.ray_runtime import RayRuntime
+    from stageflow_actors.actors.registry import (
+        PipelineRegistry,
+    )
     from stageflow_actors.actors.runtime import Runtime
     from stageflow_actors.adapters.bounded import BackpressureAwareEventSink
     from stageflow_actors.adapters.event_queue import BackpressureMetrics
@@ -160,6 +182,10 @@ if TYPE_CHECKING:
         ContractRegistry,
         TypedStageOutput,
         timestamp_version,
+    )
+    from stageflow_actors.engine.child_runs import (
+        ChildRunMetrics,
+        ChildRunTracker,
     )
     from stageflow_actors.interceptors import (
         AttemptEnd,
@@ -216,6 +242,8 @@ _LAZY = {
     "BackpressureAwareEventSink": "stageflow_actors.adapters.bounded",
     "BackpressureMetrics": "stageflow_actors.adapters.event_queue",
     "BaseInterceptor": "stageflow_actors.interceptors",
+    "ChildRunMetrics": "stageflow_actors.engine.child_runs",
+    "ChildRunTracker": "stageflow_actors.engine.child_runs",
     "ChildTrackerMetricsInterceptor": "stageflow_actors.interceptors",
     "CircuitBreakerInterceptor": "stageflow_actors.interceptors",
     "ContractCompatibilityReport": "stageflow_actors.contracts",
@@ -242,6 +270,7 @@ _LAZY = {
     "MetricsInterceptor": "stageflow_actors.interceptors",
     "NoOpEventSink": "stageflow_actors.adapters.sinks",
     "OrgEnforcementInterceptor": "stageflow_actors.security",
+    "PipelineRegistry": "stageflow_actors.actors.registry",
     "ProviderResponse": "stageflow_actors.providers",
     "RateLimit": "stageflow_actors.providers",
     "RayRuntime": "stageflow_actors.actors.ray_runtime",
@@ -298,6 +327,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AmbiguousInputError",
+    "Ancestry",
     "AttemptEnd",
     "AuthContext",
     "AuthInterceptor",
@@ -307,6 +337,8 @@ __all__ = [
     "BackpressureMetrics",
     "BaseInterceptor",
     "BreakerPolicy",
+    "ChildRunMetrics",
+    "ChildRunTracker",
     "ChildTrackerMetricsInterceptor",
     "CircuitBreakerInterceptor",
     "CircuitBreakerOpenError",
@@ -332,6 +364,7 @@ __all__ = [
     "Enrichments",
     "ErrorAction",
     "ErrorDecision",
+    "EscalationError",
     "Event",
     "EventSink",
     "ExecutionConfig",
@@ -360,6 +393,7 @@ __all__ = [
     "LocalRuntime",
     "LoggingEventSink",
     "LoggingInterceptor",
+    "MaxDepthExceededError",
     "MemoryEnrichment",
     "Message",
     "MetricsInterceptor",
@@ -370,9 +404,13 @@ __all__ = [
     "Pipeline",
     "PipelineCancelled",
     "PipelineContext",
+    "PipelineRegistry",
     "PipelineResults",
     "PipelineTimer",
     "PipelineValidationError",
+    "Placement",
+    "PlacementError",
+    "PoisonedInputError",
     "PolicyError",
     "ProfileEnrichment",
     "ProviderResponse",
@@ -384,6 +422,7 @@ __all__ = [
     "RemoteTraceback",
     "RerankResponse",
     "RerankResult",
+    "Restart",
     "RetryPolicy",
     "RoutingDecision",
     "RoutingError",
@@ -404,6 +443,7 @@ __all__ = [
     "ServiceUnavailableError",
     "Settings",
     "SnapshotError",
+    "SpawnRefusedError",
     "Stage",
     "StageAbandonedError",
     "StageArtifact",
@@ -412,6 +452,7 @@ __all__ = [
     "StageContext",
     "StageContractError",
     "StageDefinitionError",
+    "StageDownError",
     "StageEvent",
     "StageExecutionError",
     "StageFailedError",
@@ -432,6 +473,7 @@ __all__ = [
     "StageTiming",
     "StageflowError",
     "StoredEvent",
+    "SubpipelineResult",
     "SupervisorLostError",
     "TTSResponse",
     "TenantAccessDeniedError",
@@ -442,6 +484,7 @@ __all__ = [
     "TransientError",
     "TypedStageOutput",
     "UndeclaredDependencyError",
+    "UnknownPipelineError",
     "Usage",
     "cancel_output",
     "clear_event_sink",

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import ray
 
-from stageflow_actors.errors import describe_exception
-
 CONTROL = "control"
 """Short calls: cancel, interrupt, describe, stop."""
 EVENTS = "events"
 """Long ones, that wait for news of a run."""
+CHILDREN = "children"
+"""Those that wait for the end of a child run, while the run that waits for it is a call, too."""
 _MAX_CONTROL_CALLS = 1_000
 
 Result = TypeVar("Result")
@@ -35,17 +35,13 @@ def actor_class(cls: type, max_pending_calls: int) -> Any:
         "max_task_retries": 0,
         "max_concurrency": max_pending_calls,
         "enable_task_events": False,
-        "concurrency_groups": {CONTROL: _MAX_CONTROL_CALLS, EVENTS: max_pending_calls},
+        "concurrency_groups": {
+            CONTROL: _MAX_CONTROL_CALLS,
+            EVENTS: max_pending_calls,
+            CHILDREN: max_pending_calls,
+        },
     }
     return ray.remote(**options)(cls)
-
-
-def ray_error_text(error: BaseException) -> str:
-    """Type and text of what went wrong, without Ray's coloured copy of a remote traceback."""
-    cause = getattr(error, "cause", None)
-    told = cause if isinstance(cause, BaseException) else error
-    first_line = describe_exception(told).strip().partition("\n")[0]
-    return f"{type(told).__name__}: {first_line}"
 
 
 class WorkLoop:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, cast
 
+from stageflow_actors.actors.doors import door_of
 from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.mapping import RunMap
 from stageflow_actors.actors.messages import StageKey
-from stageflow_actors.actors.stage_keys import stage_keys
-from stageflow_actors.contracts.schemas import input_contracts
 from stageflow_actors.errors import DeploymentClosedError
 from stageflow_actors.model.context import RunContext
 from stageflow_actors.model.events import Event
@@ -24,7 +25,6 @@ from stageflow_actors.model.policies.execution import ExecutionMode
 from stageflow_actors.model.results import PipelineResults, RunResult
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.ports import Deployable
-from stageflow_actors.security.admission import Admission
 
 RunInput = str | Mapping[str, Any] | RunContext | ContextSnapshot
 """What ``map`` takes per run: an ``input_text``, the parts of a context, or a context."""
@@ -37,10 +37,12 @@ class Deployment(ABC):
         self.plan = pipeline.plan
         self.execution = pipeline.execution
         self.pump = pump
-        self._admissions = pipeline.admissions
-        self._input_contracts = tuple(input_contracts(pipeline.specs).values())
+        self._door = door_of(pipeline)
         self._is_open = False
         self._closing: asyncio.Task[None] | None = None
+        self._reopening: Future[None] | None = None
+        self._reopening_task: asyncio.Task[None] | None = None
+        self._lock = threading.Lock()
         self._live: set[RunHandle] = set()
 
     @property
@@ -77,6 +79,8 @@ class Deployment(ABC):
         """Cancel what runs, run ``teardown`` of every stage, and stop. Does nothing if closed."""
         if self._is_open:
             self._is_open = False
+            if self._reopening is not None:  # or nobody would close what it opens
+                await asyncio.wait({asyncio.wrap_future(self._reopening)})
             self._closing = asyncio.ensure_future(self._close())
         if self._closing is not None:
             await asyncio.shield(self._closing)  # every caller waits for the one close
@@ -100,26 +104,27 @@ class Deployment(ABC):
     ) -> RunHandle:
         """Start a run and return at once. Takes a context, or its parts as ``input_text="Hi"``.
 
+        Where what the deployment runs on is lost, it is opened anew first.
+
         Raises:
             DeploymentClosedError: the deployment is not open.
+            DeploymentError: it was lost, and cannot be opened anew.
             InvalidRunInputError: a context and parts were given.
             StageContractError: the input breaks the ``input_model`` of a first stage.
             AuthenticationError, TenantAccessDeniedError: the run may not be started.
         """
         self._check_open()
+        if self.is_lost:
+            await self._reopen_once()
         if ctx is None:
             parts.setdefault("topology", self.name)
         context = to_pipeline_context(ctx, parts)
         context.start_clock()
-        if context.snapshot.topology is None:
-            named = context.snapshot.model_copy(update={"topology": self.name})
-            context = context.with_snapshot(named)
-        if self._admissions:
-            context = await self._admit(context)
-            self._check_open()  # it may have been closed meanwhile
-        for contract in self._input_contracts:
-            contract.check(context.input_data())
-        handle = self._launch(context, stage_keys(self.plan, context))
+        context, keys = await self._door.enter(context, self._tell)
+        self._check_open()  # it may have been closed meanwhile
+        return self._hold(self._launch(context, keys))
+
+    def _hold(self, handle: RunHandle) -> RunHandle:
         self._live.add(handle)  # a run goes on even if nobody keeps its handle
         handle.when_done(self._live.discard)
         return handle
@@ -169,31 +174,18 @@ class Deployment(ABC):
             async for index, result in results:
                 yield index, result
 
-    async def _admit(self, context: PipelineContext) -> PipelineContext:
-        """The run as it may be submitted; the sink hears of the checks before its own events."""
-        for admission in sorted(self._admissions, key=lambda each: each.priority):
-            context = await self._ask(admission, context)
-        return context
+    def _tell(self, context: PipelineContext, type_: str, data: Mapping[str, Any]) -> None:
+        """Tell the sink of a check, before the run's own events."""
+        told = Event(type_, 0, time.time(), None, None, data)
+        self.pump().submit(context.snapshot, [told])
 
-    async def _ask(self, admission: Admission, context: PipelineContext) -> PipelineContext:
-        """The run as one check lets it pass: whose it is then, the sink hears of what it told."""
-        told: list[Event] = []
+    def _live_here(self) -> list[RunHandle]:
+        """The live runs of this event loop."""
+        return [handle for handle in self._live if handle.is_here]
 
-        def emit(type_: str, data: Mapping[str, Any]) -> None:
-            told.append(Event(type_, 0, time.time(), None, None, data))
-
-        try:
-            context = await admission.admit(context, emit)
-        finally:
-            if told:
-                self.pump().submit(context.snapshot, told)
-        return context
-
-    async def _conclude_runs(self, limit_s: float) -> None:
-        """Give every live run of this event loop the time to have its result."""
-        results = [
-            asyncio.ensure_future(handle.result()) for handle in tuple(self._live) if handle.is_here
-        ]
+    async def _conclude(self, runs: Sequence[RunHandle], limit_s: float) -> None:
+        """Give runs the time to have their results."""
+        results = [asyncio.ensure_future(handle.result()) for handle in runs]
         if results:
             _done, late = await asyncio.wait(results, timeout=limit_s)
             for result in late:
@@ -214,6 +206,32 @@ class Deployment(ABC):
         """
         self._check_open()
         return {"pipeline": self.name, **await self._describe()}
+
+    async def _reopen_once(self) -> None:
+        """However many ask for it, on whatever event loops, one opens."""
+        with self._lock:
+            reopening = self._reopening
+            if reopening is None:
+                reopening = self._reopening = Future()
+                self._reopening_task = asyncio.ensure_future(self._reopen_for(reopening))
+        await asyncio.shield(asyncio.wrap_future(reopening))
+        self._check_open()
+
+    async def _reopen_for(self, waiting: Future[None]) -> None:
+        try:
+            await self._reopen()
+        except BaseException as error:
+            self._reopening = None
+            waiting.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._reopening = None
+            waiting.set_result(None)
+
+    async def _reopen(self) -> None:
+        """Open anew what was lost."""
+        raise NotImplementedError
 
     def _check_open(self) -> None:
         if not self._is_open:

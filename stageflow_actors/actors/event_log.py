@@ -41,6 +41,14 @@ class EventLog:
         else:
             self.append(type_, at, stage, attempt, data)
 
+    def append_from_child(self, event: Event) -> None:
+        """Add an event of a child run, if there is room."""
+        if len(self._events) >= self._max_events:
+            self.dropped += 1
+            return
+        self._seq += 1
+        self._events.append(event._replace(seq=self._seq))
+
     def close(self) -> None:
         """No further event will come."""
         self._is_closed = True

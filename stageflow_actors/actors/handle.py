@@ -19,7 +19,7 @@ from stageflow_actors.actors.start_hooks import Questions, StartHooks
 from stageflow_actors.errors import RuntimeFault, describe_exception
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import Cleanup
-from stageflow_actors.model.events import Event
+from stageflow_actors.model.events import Event, EventOrigin, run_labels
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.policies.execution import ExecutionConfig
@@ -53,6 +53,7 @@ class RunHandle(ABC):
         self._loop = asyncio.get_running_loop()
         self._seen: list[Event] = []
         self._last_seq = 0
+        self._foreign = 0
         self._news = asyncio.Event()
         self._feed: asyncio.Task[None] | None = None
         on_error = execution.on_stage_error
@@ -115,7 +116,10 @@ class RunHandle(ABC):
         return not self.is_done and self._request_cancel(reason)
 
     async def events(self) -> AsyncIterator[Event]:
-        """Every event of the run from its first, as they come, to its last."""
+        """Every event of the run from its first, as they come, to its last.
+
+        Those of its child runs go to the sink only.
+        """
         self._start_feed()
         position = 0
         while True:
@@ -137,8 +141,8 @@ class RunHandle(ABC):
         """Wait for events with ``seq > after``; the flag says that no more will come."""
 
     @abstractmethod
-    async def _fetch_questions(self) -> Questions:
-        """Wait for stages that are to start, or are skipped."""
+    async def _fetch_questions(self, after: int) -> Questions:
+        """Wait for stages that are to start, or are skipped; those after that question."""
 
     @abstractmethod
     def _send_answer(self, number: int, receipt: Receipt | None) -> None:
@@ -199,11 +203,32 @@ class RunHandle(ABC):
         if not fresh:
             return
         self._last_seq = fresh[-1].seq
-        self._seen.extend(fresh)
-        self._pump().submit(self._context.snapshot, fresh)
+        fresh = self._numbered(fresh)
+        own = [event for event in fresh if event.origin is None]
+        self._seen.extend(own)
+        self._pump().submit(self._context.snapshot, self._labelled(fresh))
         if self._error_calls is not None:
-            self._error_calls.take(fresh)
+            self._error_calls.take(own)
         self._news.set()
+
+    def _numbered(self, events: list[Event]) -> list[Event]:
+        """Those of the run itself count without gaps; its log counts those of its children, too."""
+        numbered = []
+        for event in events:
+            if event.origin is not None:
+                self._foreign += 1
+                numbered.append(event)
+            else:
+                numbered.append(event._replace(seq=event.seq - self._foreign))
+        return numbered if self._foreign else events
+
+    def _labelled(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Those of a child run say where it comes from."""
+        ancestry = self._context.ancestry
+        if ancestry is None:
+            return events
+        labels = run_labels(self._context.snapshot, ancestry)
+        return [event._replace(origin=EventOrigin(labels, event.seq)) for event in events]
 
     def _start_feed(self) -> None:
         if self._feed is None and not self.is_done:
@@ -217,9 +242,9 @@ class RunHandle(ABC):
 
     async def _answer_hooks(self) -> None:
         hooks = StartHooks(self._context.start_hooks, self._context)
-        is_last = False
+        is_last, number = False, 0
         while not is_last:
-            questions, is_last = await self._fetch_questions()
+            questions, is_last = await self._fetch_questions(number)
             for number, stage in questions:
                 self._send_answer(number, await hooks.ask(self._plan.stages[stage]))
 

@@ -38,6 +38,8 @@ def judged(state: RunState, index: int, end: StageEnd) -> StageEnd:
     text = state.timeout_texts.get(index)
     if text is not None and state.stages[index] is not StageState.INTERRUPTED:
         return end._replace(timed_out=text)
+    if state.poisoned and index in state.poisoned:
+        return end._replace(poisoned=state.poisoned[index])
     if end.receipt.failure is not None and state.stages[index] is StageState.INTERRUPTED:
         return end._replace(gave_up="" if state.cause is None else state.cause.reason)
     return end

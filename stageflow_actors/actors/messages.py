@@ -59,7 +59,8 @@ class Assignment(NamedTuple):
     """One execution of a stage: what it reads, and how long the run may still take.
 
     ``generation`` counts the repetitions for a guard. With ``keeps_answer`` the output is to be
-    kept for those who come with the same key.
+    kept for those who come with the same key. ``is_alone``: it killed its process often enough to
+    be tried in one of its own.
     """
 
     attempt: int
@@ -69,12 +70,15 @@ class Assignment(NamedTuple):
     generation: int = 0
     rejection: Rejection | None = None
     keeps_answer: bool = False
+    is_alone: bool = False
 
 
 class Envelope(NamedTuple):
-    """Supervisor to stage: execute once."""
+    """Supervisor to stage: execute once. ``epoch`` counts the processes that the stage has had."""
 
     run: str
+    stage: int
+    epoch: int
     view: Payload
     started_ms: int
     assignment: Assignment
@@ -86,7 +90,7 @@ class Receipt(NamedTuple):
     ``ending`` is the value of an ``Ending``: a string pickles several times faster than the member.
     ``is_stuck`` says that the body still runs, in a thread that does not heed its stop. ``answer``
     is the output as it is kept for those who come with the same key, ``notes`` what the runtime
-    itself has to say about it.
+    itself has to say about it. ``retires``: the stage wants its process to end.
     """
 
     ending: str
@@ -102,6 +106,7 @@ class Receipt(NamedTuple):
     is_stuck: bool = False
     answer: str | None = None
     notes: tuple[PlainEvent, ...] = ()
+    retires: bool = False
 
     @classmethod
     def failed(
@@ -142,7 +147,8 @@ class StageEnd(NamedTuple):
 
     ``timed_out`` says that it came too late; its text is then what is said of it. ``gave_up`` is
     why the run went on without it: to be tried again, or to stop by itself. ``fell_back`` stands in
-    for its output.
+    for its output. ``poisoned`` says that its process died whenever it ran, and is what is said
+    of that.
     """
 
     stage: str
@@ -151,6 +157,7 @@ class StageEnd(NamedTuple):
     timed_out: str | None = None
     gave_up: str | None = None
     fell_back: SealedOutput | None = None
+    poisoned: str | None = None
 
 
 class RunReport(NamedTuple):
@@ -169,8 +176,8 @@ class RunReport(NamedTuple):
     abandoned: tuple[str, ...] = ()
 
 
-def pack(message: RunRequest | Envelope | Receipt | RunReport) -> bytes:
-    """``message`` as it travels between processes. Its user data must be payloads already."""
+def pack(message: tuple[Any, ...]) -> bytes:
+    """A message as it travels between processes. Its user data must be payloads already."""
     return pickle.dumps(message, protocol=5)
 
 

@@ -11,13 +11,12 @@ from typing import Any, cast
 from uuid import uuid4
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from stageflow_actors.actors.codec import Payload
-from stageflow_actors.actors.control import actor_class
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import PumpSource
-from stageflow_actors.actors.failures import Failure, open_exception, setup_error
+from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import (
     Receipt,
@@ -25,12 +24,13 @@ from stageflow_actors.actors.messages import (
     RunRequest,
     StageKey,
     pack,
-    unpack,
 )
+from stageflow_actors.actors.ray_children import ChildPackage
 from stageflow_actors.actors.sealing import seal_view, view_to_payload
 from stageflow_actors.actors.stage_actor import to_wire
 from stageflow_actors.actors.start_hooks import Questions
-from stageflow_actors.actors.supervisor import Supervisor
+from stageflow_actors.actors.supervisor import start_supervisor
+from stageflow_actors.actors.supervisor_client import SupervisorClient
 from stageflow_actors.errors import (
     RayStartError,
     RuntimeFault,
@@ -39,17 +39,17 @@ from stageflow_actors.errors import (
 )
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.results import SUPERVISOR
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.ports import Deployable
 
 logger = logging.getLogger("stageflow_actors")
 
 _STARTING_RAY = threading.Lock()
-_CLOSE_MARGIN_S = 5.0
 
 
 class RayDeployment(Deployment):
-    """The client's side of one supervisor."""
+    """The client's side of one supervisor, and of the next one where that is lost."""
 
     def __init__(
         self,
@@ -58,36 +58,38 @@ class RayDeployment(Deployment):
         settings: Settings,
         pump: PumpSource,
         store_path: str | None,
+        packages: Mapping[str, ChildPackage],
     ) -> None:
         super().__init__(pipeline, pump)
+        self._packages = packages
         self._code = code
         self._settings = settings
         self._store_path = store_path
-        self._supervisor: Any = None
+        self._supervisor: SupervisorClient | None = None
         self._node: str | None = None
-        self._is_lost = False
         self._id = uuid4().hex[:12]
         self._numbers = itertools.count(1)
         self._calls = 0
+        self._parting: set[asyncio.Task[None]] = set()
 
-    def call(self, method: str, *args: Any) -> Any:
-        """Call the supervisor; the only way from the client to it."""
-        self._calls += 1
-        return getattr(self._supervisor, method).remote(*args)
+    @property
+    def supervisor(self) -> SupervisorClient:
+        """The present one."""
+        assert self._supervisor is not None, "a deployment that is open has a supervisor"
+        return self._supervisor
+
+    @property
+    def is_lost(self) -> bool:
+        """Its supervisor died or gave up, or its Ray is not the one of this process any more."""
+        is_lost = self._supervisor is not None and self._supervisor.is_lost
+        return is_lost or (self._node is not None and self._node != _this_node())
 
     async def _describe(self) -> dict[str, Any]:
-        try:
-            described: dict[str, Any] = await self.call("describe")
-        except RayActorError as error:
-            self.give_up()
-            raise SupervisorLostError(
-                f"The supervisor of pipeline '{self.name}' died ({type(error).__name__}).",
-                hint="Close this deployment and open a new one.",
-            ) from error
+        described = await self.supervisor.describe()
         return {
             "runtime": "ray",
             **described,
-            "calls_to_supervisor": self._calls,
+            "calls_to_supervisor": self._calls + self.supervisor.calls,
         }
 
     async def _open(self) -> None:
@@ -95,68 +97,63 @@ class RayDeployment(Deployment):
         # blocks the event loop for seconds, once per process.
         _ensure_ray()
         self._node = _this_node()
-        self._is_lost = False
-        supervisor = actor_class(Supervisor, self._settings.max_pending_calls)
-        self._supervisor = supervisor.remote(
-            self.plan, self._code, self._settings, self._store_path
+        supervisor = start_supervisor(
+            self.plan, self._code, self._settings, self._store_path, self._packages
         )
         try:
-            failures: dict[str, Failure] = await self.call("open")
-        except RayError as error:
-            raise SupervisorLostError(
-                f"The supervisor of pipeline '{self.name}' did not start: "
-                f"{describe_exception(error)}"
-            ) from error
-        if failures:
-            stage, failure = next(iter(failures.items()))
-            if not stage:
-                raise open_exception(failure)
-            raise setup_error(self.name, stage, failure)
+            await supervisor.open()
+        except BaseException:
+            await asyncio.shield(supervisor.close())  # whoever was set up is torn down
+            supervisor.kill()
+            raise
+        self._supervisor = supervisor
 
-    @property
-    def is_lost(self) -> bool:
-        """Its supervisor died, or its Ray is not the one of this process any more."""
-        return self._is_lost or (self._node is not None and self._node != _this_node())
+    async def _reopen(self) -> None:
+        former, was_here = self.supervisor, self._node == _this_node()
+        logger.warning("The supervisor of pipeline '%s' is lost; it is deployed anew.", self.name)
+        runs = self._live_here()
+        await self._open()
+        self._calls += former.calls
+        if was_here:
+            parting = asyncio.ensure_future(self._part_from(former, runs))
+            self._parting.add(parting)  # the loop itself holds tasks only weakly
+            parting.add_done_callback(self._parting.discard)
 
-    def give_up(self) -> None:
-        """Take no more runs; end the supervisor, which may only have been out of reach."""
-        self._is_lost = True
-        ray.kill(self._supervisor)
+    async def _part_from(self, supervisor: SupervisorClient, runs: Sequence[RunHandle]) -> None:
+        try:
+            await supervisor.close()
+            # Their reports are on the way; only then may it be killed.
+            await self._conclude(runs, self._settings.stop_timeout_s)
+        finally:
+            supervisor.kill()
 
     async def _close(self) -> None:
-        if self._supervisor is None or self._node != _this_node():
+        supervisor = self._supervisor
+        if supervisor is None or self._node != _this_node():
             return  # there is none, or it went with its Ray
-        limit_s = 3 * self._settings.stop_timeout_s + _CLOSE_MARGIN_S
-        answer = asyncio.wrap_future(self.call("close").future())
-        try:
-            await asyncio.wait_for(answer, limit_s)
-            # Their reports are on the way; only then may it be killed.
-            await self._conclude_runs(self._settings.stop_timeout_s)
-        except (RayError, TimeoutError) as error:
-            logger.warning(
-                "The supervisor of pipeline '%s' did not close by itself: %s.",
-                self.name,
-                type(error).__name__,
-            )
-        finally:
-            ray.kill(self._supervisor)
+        parting = self._part_from(supervisor, self._live_here())
+        here = asyncio.get_running_loop()
+        others = [each for each in self._parting if each.get_loop() is here]
+        await asyncio.gather(parting, *others, return_exceptions=True)
 
     def _launch(self, context: PipelineContext, keys: Mapping[int, StageKey]) -> RunHandle:
         # Unique even where two runs share a pipeline_run_id.
         run = f"{self._id}-{next(self._numbers)}"
-        return _RayRunHandle(self, run, context, keys, self._settings)
+        self.supervisor.follow()
+        return _RayRunHandle(self, self.supervisor, run, context, keys, self._settings)
 
 
 class _RayRunHandle(RunHandle):
     def __init__(
         self,
         deployment: RayDeployment,
+        supervisor: SupervisorClient,
         run: str,
         context: PipelineContext,
         keys: Mapping[int, StageKey],
         settings: Settings,
     ) -> None:
-        self._deployment = deployment
+        self._supervisor = supervisor
         self._run = run
         request = RunRequest(
             run=run,
@@ -167,51 +164,50 @@ class _RayRunHandle(RunHandle):
             keys=keys,
             has_hooks=bool(context.start_hooks),
         )
-        self._report = deployment.call("run", pack(request))
+        self._request = pack(request)
+        self._report = supervisor.call("run", self._request)
         super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
 
     async def _fetch_report(self) -> RunReport:
-        return cast("RunReport", unpack(await self._report))
+        report = await self._supervisor.report_of(self._report, self._request)
+        if report.stage == SUPERVISOR:  # it gave up, and takes no more runs
+            self._supervisor.has_given_up = True
+        return report
 
     async def _fetch_events(self, after: int) -> tuple[Sequence[Event], bool]:
         try:
             return cast(
                 "tuple[Sequence[Event], bool]",
-                await self._deployment.call("events", self._run, after),
+                await self._supervisor.ask("events", self._run, after),
             )
         except RayError:
             return (), True  # the report will not come either, and says why
 
-    async def _fetch_questions(self) -> Questions:
+    async def _fetch_questions(self, after: int) -> Questions:
         try:
-            found: Questions = await self._deployment.call("questions", self._run)
+            found: Questions = await self._supervisor.ask("questions", self._run, after)
         except RayError:
             return (), True  # the report will not come either, and says why
         return found
 
     def _send_answer(self, number: int, receipt: Receipt | None) -> None:
         packed = None if receipt is None else pack(to_wire(receipt))
-        self._deployment.call("answer", self._run, number, packed)
+        self._supervisor.tell("answer", self._run, number, packed)
 
     async def _fetch_failure(self, stage: str) -> Failure | None:
         try:
-            found: Failure | None = await self._deployment.call("failure_of", self._run, stage)
+            found: Failure | None = await self._supervisor.ask("failure_of", self._run, stage)
         except RayError:
             return None
         return found
 
     def _send_cancel(self, reason: str) -> None:
-        self._deployment.call("cancel", self._run, reason)
+        self._supervisor.cancel(self._run, reason)
 
     def _fault(self, error: Exception) -> RuntimeFault:
-        if not isinstance(error, RayActorError):
-            return super()._fault(error.cause if isinstance(error, RayTaskError) else error)
-        self._deployment.give_up()
-        return SupervisorLostError(
-            f"The supervisor of pipeline '{self._pipeline}' died during the run "
-            f"({type(error).__name__}).",
-            hint="Which stages had finished is unknown. Run again on a new deployment.",
-        )
+        if isinstance(error, SupervisorLostError):
+            return error
+        return super()._fault(error.cause if isinstance(error, RayTaskError) else error)
 
 
 def _this_node() -> str | None:

@@ -8,7 +8,10 @@ from contextlib import AbstractAsyncContextManager
 
 from stageflow_actors.actors.codec import Payload, encode
 from stageflow_actors.actors.deployment import Deployment
+from stageflow_actors.actors.doors import door_of
+from stageflow_actors.actors.ray_children import ChildPackage
 from stageflow_actors.actors.ray_deployment import RayDeployment
+from stageflow_actors.actors.registry import RegistrySource
 from stageflow_actors.actors.runtime import Runtime
 from stageflow_actors.actors.stores import StoreSource
 from stageflow_actors.actors.warm import WarmDeployments
@@ -34,9 +37,13 @@ class RayRuntime(Runtime):
         settings: Settings | None = None,
         event_sink: EventSink | None = None,
         idempotency_store: StoreSource = None,
+        registry: RegistrySource = None,
     ) -> None:
         super().__init__(
-            settings=settings, event_sink=event_sink, idempotency_store=idempotency_store
+            settings=settings,
+            event_sink=event_sink,
+            idempotency_store=idempotency_store,
+            registry=registry,
         )
         if idempotency_store is not None and not isinstance(idempotency_store, (str, os.PathLike)):
             raise DeploymentError(
@@ -53,13 +60,21 @@ class RayRuntime(Runtime):
     def _lend(self, pipeline: Deployable) -> AbstractAsyncContextManager[Deployment]:
         """One that stays warm for the next run of the same pipeline."""
         code = pack_code(pipeline)
-        return self._warm.borrow(pipeline, code, lambda: self._deployment(pipeline, code))
+        return self._warm.borrow(
+            pipeline, code, len(self.registry), lambda: self._deployment(pipeline, code)
+        )
 
     async def _close_kept(self) -> None:
         await self._warm.close()
 
     def _deployment(self, pipeline: Deployable, code: Sequence[Payload]) -> RayDeployment:
-        return RayDeployment(pipeline, code, self.settings, self._pump, self._store_path)
+        return RayDeployment(
+            pipeline, code, self.settings, self._pump, self._store_path, self._packages()
+        )
+
+    def _packages(self) -> dict[str, ChildPackage]:
+        """Everything that is registered now, ready to travel."""
+        return {name: _package(pipeline) for name, pipeline in self.registry.items()}
 
 
 def pack_code(pipeline: Deployable) -> list[Payload]:
@@ -69,6 +84,19 @@ def pack_code(pipeline: Deployable) -> list[Payload]:
         DeploymentError: a stage cannot be pickled; ``stage`` names it.
     """
     return [_pack(pipeline.plan.name, stage) for stage in wire(pipeline)]
+
+
+def _package(pipeline: Deployable) -> ChildPackage:
+    try:
+        door = encode(door_of(pipeline))
+    except Exception as error:
+        raise DeploymentError(
+            f"What pipeline '{pipeline.plan.name}' checks cannot be pickled: "
+            f"{type(error).__name__}: {describe_exception(error)}.",
+            hint="Its admissions, input models and on_stage_error go where a stage spawns it.",
+            code="DEPLOYMENT-UNPICKLABLE",
+        ) from error
+    return ChildPackage(pipeline.plan, pack_code(pipeline), door)
 
 
 def _pack(pipeline: str, stage: WiredStage) -> Payload:

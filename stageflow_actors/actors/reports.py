@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from stageflow_actors.actors.failures import (
     UNREADABLE_CODE,
     Failure,
@@ -12,10 +14,19 @@ from stageflow_actors.actors.failures import (
 from stageflow_actors.actors.messages import RunReport, StageEnd
 from stageflow_actors.actors.sealing import open_output
 from stageflow_actors.engine.facts import Ending
-from stageflow_actors.errors import RuntimeFault, RunTimeoutError, StageTimeoutError
+from stageflow_actors.errors import (
+    EscalationError,
+    PoisonedInputError,
+    RuntimeFault,
+    RunTimeoutError,
+    StageTimeoutError,
+)
 from stageflow_actors.model.output import StageOutput
+from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.results import (
+    EXTERNAL,
     RUN,
+    SUPERVISOR,
     PipelineResults,
     RunResult,
     RunStatus,
@@ -24,9 +35,6 @@ from stageflow_actors.model.results import (
     StageTiming,
 )
 from stageflow_actors.model.snapshot import ContextSnapshot
-
-SUPERVISOR = "<supervisor>"
-"""Stands in for a stage's name where not a stage failed but what supervises them."""
 
 
 def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> RunResult:
@@ -60,9 +68,8 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
             outputs[end.stage] = output
     for stage in report.never_started:
         cancelled[stage] = StageCancellation(stage, report.reason or "", started=False)
-    if report.stage == RUN:
-        late = RunTimeoutError(report.reason or "", hint="Raise timeout= of the run.")
-        failures[RUN] = _stage_failure(RUN, failure_of(late), 1)
+    if report.stage in (RUN, SUPERVISOR):
+        failures[report.stage] = _failure_of_none(report.stage, report.reason or "")
     status, deciding, reason = _verdict(report, failures)
     return RunResult(
         pipeline=pipeline,
@@ -86,6 +93,13 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
         abandoned=report.abandoned,
         attempts=attempts,
     )
+
+
+def unstarted_report(plan: Plan, reason: str) -> RunReport:
+    """The report of a run that was cancelled before it began."""
+    now = time.time()
+    names = plan.stage_names
+    return RunReport(RunStatus.CANCELLED, EXTERNAL, reason, (), names, (), 0, now, now)
 
 
 def result_without_report(
@@ -120,8 +134,23 @@ def _stage_failure(stage: str, failure: Failure, attempt: int) -> StageFailure:
     )
 
 
+def _failure_of_none(who: str, reason: str) -> StageFailure:
+    """The failure that no stage of the run is to blame for."""
+    error: RunTimeoutError | EscalationError
+    if who == RUN:
+        error = RunTimeoutError(reason, hint="Raise timeout= of the run.")
+    else:
+        error = EscalationError(reason, hint="Mend what ends its stages; then run again.")
+    return _stage_failure(who, failure_of(error), 1)
+
+
 def failure_in(end: StageEnd) -> Failure | None:
-    """Why the stage failed, if it did: that its time was up, or what its receipt says."""
+    """Why the stage failed, if it did: that its time was up, that it was poisoned, or what its
+    receipt says.
+    """
+    if end.poisoned is not None:
+        hint = "Look for a native crash, or too little memory, with this very input."
+        return failure_of(PoisonedInputError(end.poisoned, hint=hint))
     if end.timed_out is None or end.receipt.ending == Ending.TIMED_OUT.value:
         return end.receipt.failure
     hint = f"Raise timeout= of stage '{end.stage}', or make it faster."

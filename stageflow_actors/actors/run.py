@@ -42,6 +42,7 @@ from stageflow_actors.engine.facts import (
     NO_HINT,
     CancelRequested,
     Ending,
+    Escalated,
     Fact,
     RunAccepted,
     StageEnded,
@@ -119,6 +120,10 @@ class Run:
     def cancel(self, reason: str) -> None:
         """Ask the run to stop."""
         self._post(CancelRequested(reason, time.time()))
+
+    def escalate(self, reason: str) -> None:
+        """End the run as failed: the supervisor has given up."""
+        self._post(Escalated(reason, time.time()))
 
     def began(self, stage: int, attempt: int) -> None:
         """Take note that an attempt that had to wait does not any more: now its time counts."""
@@ -219,7 +224,15 @@ class Run:
         remaining_s = None if self._deadline is None else self._deadline - self._loop.time()
         generation = self._generations.get(command.stage, 0) if self._generations else 0
         rejection = None if command.feedback is None else self._rejection_by(*command.feedback)
-        work = Assignment(command.attempt, inputs, remaining_s, missing, generation, rejection)
+        work = Assignment(
+            command.attempt,
+            inputs,
+            remaining_s,
+            missing,
+            generation,
+            rejection,
+            is_alone=command.is_alone,
+        )
         has_begun = self._bodies.start(self, command.stage, work)
         self._waits = _NOBODY if has_begun else command.stage
 

@@ -12,6 +12,7 @@ from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.observation import DEFAULT_SINK
+from stageflow_actors.actors.registry import PipelineRegistry, RegistrySource
 from stageflow_actors.actors.stores import StoreHolder, StoreSource
 from stageflow_actors.errors import DeploymentClosedError
 from stageflow_actors.model.pipeline_context import PipelineContext
@@ -26,7 +27,9 @@ class Runtime(ABC):
 
     Events go to ``event_sink``, or to the default sink of the process where none is given.
     ``idempotency_store`` keeps the answers of idempotent stages: in the SQLite database at a path,
-    in a store of your own, or in memory where none is given.
+    in a store of your own, or in memory where none is given. ``registry`` has the pipelines that
+    stages may spawn by name: a ``PipelineRegistry``, pipelines, or a mapping of names to them; a
+    deployment knows those that are in it when it is made.
     """
 
     def __init__(
@@ -35,8 +38,12 @@ class Runtime(ABC):
         settings: Settings | None = None,
         event_sink: EventSink | None = None,
         idempotency_store: StoreSource = None,
+        registry: RegistrySource = None,
     ) -> None:
         self.settings = settings or Settings()
+        self.registry = (
+            registry if isinstance(registry, PipelineRegistry) else PipelineRegistry(registry)
+        )
         self._store = StoreHolder(idempotency_store)
         self._detached: set[asyncio.Task[None]] = set()
         self._own_pump = (

@@ -1,255 +1,350 @@
-"""``StageGroup``: the stage actors of one deployment; the place where a supervisor calls Ray."""
+"""``StageGroup``: the processes of one deployment's stages, and the supervision of them.
+
+One for one: each is replaced by itself. A death is charged to what the process was working on, and
+may lead to a trial in quarantine. One that dies before it has worked on anything, or cannot be set
+up, is charged to the deployment, which escalates when that happens too often.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import ray
-from ray.exceptions import RayActorError, RayError
-
 from stageflow_actors.actors.codec import Payload
-from stageflow_actors.actors.control import actor_class, ray_error_text
-from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire, late_error
-from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
+from stageflow_actors.actors.control import actor_class
+from stageflow_actors.actors.deaths import Deaths
+from stageflow_actors.actors.departures import Departures
+from stageflow_actors.actors.failures import Failure
+from stageflow_actors.actors.kept_replies import ExecutionId
+from stageflow_actors.actors.lost_calls import lost_receipt
+from stageflow_actors.actors.messages import Receipt
+from stageflow_actors.actors.orders import Order, revoked, stage_down
+from stageflow_actors.actors.placing import place_actor
+from stageflow_actors.actors.posts import Post
+from stageflow_actors.actors.quarantine import Quarantine
+from stageflow_actors.actors.ray_errors import CallFault
+from stageflow_actors.actors.ray_line import Parent
+from stageflow_actors.actors.spares import Spares
 from stageflow_actors.actors.stage_actor import StageActor
-from stageflow_actors.engine.facts import Ending, FailureHint
-from stageflow_actors.errors import StageLostError
+from stageflow_actors.actors.stage_process import StageProcess, Watch
+from stageflow_actors.actors.stopping import stop_in_order
+from stageflow_actors.engine.supervision import is_replaced
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
 
-_LOOK_S = 0.001
-_MAX_DYING_S = 1.0
-"""How often to look whether a process that was ended is gone, and for how long at most."""
-
-Deliver = Callable[[Receipt], None]
-ExecutionId = tuple[str, int]
-"""A run, and the attempt of the stage in it."""
-
-
-@dataclass(slots=True)
-class _Member:
-    """One stage's actor. ``ready`` resolves to its process id, or to why it has none.
-
-    ``live`` are the executions that were sent to it and have not come back. ``ended_at`` is when
-    it was given up, in seconds of the event loop.
-    """
-
-    actor: Any
-    ready: asyncio.Task[int | Failure]
-    killed_for: ExecutionId | None = None
-    is_told: bool = False
-    live: set[ExecutionId] = field(default_factory=set)
-    ended_at: float | None = None
+_NO_PLACE = "DEPLOYMENT-PLACEMENT"
+_KILLED = "a body in it did not stop when told to"
 
 
 class StageGroup:
-    """One actor per stage, replaced when its process has died."""
+    """One process per stage, replaced when it has died.
 
-    def __init__(self, plan: Plan, code: Sequence[Payload], settings: Settings) -> None:
+    ``escalate`` is called once, with the story, ``changed`` whenever a process came or went.
+    ``parent`` is what stages need to have children.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        code: Sequence[Payload],
+        settings: Settings,
+        escalate: Callable[[str], None],
+        changed: Callable[[], None],
+        parent: Parent | None,
+    ) -> None:
         self._plan = plan
         self._code = code
         self._settings = settings
-        self._members: list[_Member] = []
+        self._escalate = escalate
+        self._changed = changed
+        self._parent = parent
+        self._posts = [Post(index, stage) for index, stage in enumerate(plan.stages)]
         self._actor_class = actor_class(StageActor, settings.max_pending_calls)
-        self._unsent: dict[tuple[int, str, int], Deliver] = {}
+        self._deaths = Deaths(settings)
+        self._spares = Spares(
+            lambda: self._actor_class.remote(settings, parent), settings.spare_processes
+        )
         self._is_stopped = False
-        self.calls = 0
+        self._departures = Departures(self._left)
+        self._calls_of_the_dead = self._asked_of_the_dead = 0
+        self._watch = Watch(self._started, self._died, self._stuck)
 
     async def start(self) -> dict[str, Failure]:
-        """Create all actors at once and wait for their setup. Returns what failed, by stage."""
-        self._members = [self._hire(stage) for stage in range(len(self._plan.stages))]
-        outcomes = await asyncio.gather(*(member.ready for member in self._members))
+        """Create all processes at once and wait for their setup. Returns what failed, by stage."""
+        for post in self._posts:
+            self._staff(post)
+        first = [post.process for post in self._posts if post.process is not None]
+        outcomes = await asyncio.gather(*(process.ready for process in first))
         return {
-            stage.name: outcome
-            for stage, outcome in zip(self._plan.stages, outcomes, strict=True)
+            process.name: outcome
+            for process, outcome in zip(first, outcomes, strict=True)
             if isinstance(outcome, Failure)
         }
 
-    def execute(
-        self, stage: int, envelope: Envelope, deliver: Deliver, on_begun: Callable[[], None]
-    ) -> bool:
-        """Have a stage execute once, then ``deliver`` its receipt; a death is a receipt too.
+    def execute(self, stage: int, order: Order) -> bool:
+        """Have a stage execute once; a death is a receipt, too.
 
-        ``False``: its process is being replaced; ``on_begun`` is called when that is there.
+        ``False``: it has to wait for a process; ``order.begun`` is called when that is over.
         """
-        member = self._members[stage]
-        if member.ready.done():
-            self._send(stage, member, envelope, deliver)
+        post = self._posts[stage]
+        if order.assignment.is_alone:
+            self._quarantine_of(post).admit(order)
+            return False
+        process = post.process
+        if process is None:
+            down = stage_down(post.stage.name, post.why_down)
+            # Never from within the call that starts the stage: its run is in the middle of a tick.
+            asyncio.get_running_loop().call_soon(order.deliver, down)
             return True
-        # Its process is being replaced; until then the work can be taken back.
-        waiting = (stage, envelope.run, envelope.assignment.attempt)
-        self._unsent[waiting] = deliver
-
-        def send_unless_revoked(_ready: object) -> None:
-            if self._unsent.pop(waiting, None) is not None:
-                on_begun()
-                self._send(stage, member, envelope, deliver)
-
-        member.ready.add_done_callback(send_unless_revoked)
+        if process.is_ready:
+            self._send(process, order)
+            return True
+        post.waiting[order.execution] = order
         return False
 
-    async def interrupt(self, stage: int, run: str, attempt: int, reason: str) -> bool:
+    async def interrupt(self, stage: int, execution: ExecutionId, reason: str) -> bool:
         """Pass an interrupt on, a dead process needs none; whether the body is heeding it."""
-        revoked = self._unsent.pop((stage, run, attempt), None)
-        if revoked is not None:
-            now = time.time()
-            revoked(Receipt.interrupted(reason, now, now))
+        post = self._posts[stage]
+        order = post.take_back(execution)
+        if order is not None:
+            order.deliver(revoked(reason))
             return False
-        member = self._members[stage]
-        self.calls += 1
-        try:
-            return bool(await member.actor.interrupt.remote(run, attempt, reason))
-        except RayError:
-            return False
+        process = post.working_on(execution)
+        return process is not None and await process.interrupt(execution, reason)
 
     def kill(self, stage: int, culprit: ExecutionId) -> None:
         """End the process of ``stage`` for what one execution does there; the others are told."""
-        member = self._members[stage]
-        if culprit in member.live:  # else its process is dead already, and this is the next one
-            self._replace(stage, member, culprit)
+        post = self._posts[stage]
+        process = post.working_on(culprit)
+        if process is not None:  # else it is dead already
+            self._end(post, process, _KILLED, culprit)
 
     async def stop(self) -> None:
-        """Run every ``teardown``, last stage first to be asked, then end the processes."""
-        reversed_members = self._members[::-1]
-        teardowns = [
-            asyncio.ensure_future(_quietly(member.actor.teardown.remote()))
-            for member in reversed_members
-        ]
-        if teardowns:
-            await asyncio.wait(teardowns, timeout=self._settings.stop_timeout_s)
+        """Run every ``teardown``, dependents first, then end the processes."""
         self._is_stopped = True
-        for member in reversed_members:
-            ray.kill(member.actor)
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Name, kind and process id of every stage."""
-        return [
-            {"name": stage.name, "kind": stage.kind, "pid": _pid(member)}
-            for stage, member in zip(self._plan.stages, self._members, strict=True)
-        ]
+        async def tear_down(index: int) -> None:
+            post = self._posts[index]
+            ready = [each for each in post.processes() if each.is_ready]
+            staying = [each for each in ready if each not in post.leaving]
+            await asyncio.gather(*(process.teardown() for process in staying))
 
-    def _hire(self, stage: int) -> _Member:
-        actor = self._actor_class.remote(self._settings)
-        return _Member(actor, asyncio.ensure_future(self._prepare(stage, actor)))
+        for post in self._posts:
+            if post.quarantine is not None:
+                post.quarantine.stop()
+        self._spares.stop()
+        await stop_in_order(self._plan.stages, tear_down, self._settings.stop_timeout_s)
+        await self._departures.finish()
+        for post in reversed(self._posts):
+            for process in post.processes():
+                process.end("the deployment was closed")
+                process.ready.cancel()
 
-    async def _prepare(self, stage: int, actor: Any) -> int | Failure:
-        name = self._plan.stages[stage].name
-        answer = asyncio.wrap_future(actor.prepare.remote(self._code[stage]).future())
-        try:
-            outcome: int | Failure = await asyncio.wait_for(answer, self._settings.deploy_timeout_s)
-        except TimeoutError:
-            ray.kill(actor)
-            return failure_to_wire(failure_of(late_error(name, self._settings.deploy_timeout_s)))
-        except Exception as error:
-            return failure_to_wire(failure_of(_lost_error(name, error)))
-        return outcome
+    def pids(self) -> list[int]:
+        """The processes that there are now."""
+        found = [process.pid for post in self._posts for process in post.processes()]
+        return [pid for pid in found if pid is not None]
 
-    def _send(self, stage: int, member: _Member, envelope: Envelope, deliver: Deliver) -> None:
-        """Callbacks instead of a task: one turn of the loop less for every stage of every run."""
-        now = time.time()
-        outcome = member.ready.result()
-        if isinstance(outcome, Failure):
-            self._replace(stage, member)
-            # Never from within the call that starts the stage: its run is in the middle of a tick.
-            hint = FailureHint(counts=True)
-            failed = Receipt.failed(outcome, now, now, ending=Ending.LOST, hint=hint)
-            asyncio.get_running_loop().call_soon(deliver, failed)
+    def describe(self) -> dict[str, Any]:
+        """The stages with their processes, and what became of earlier ones."""
+        everybody = [process for post in self._posts for process in post.processes()]
+        return {
+            "stages": [post.describe() for post in self._posts],
+            "calls_to_stages": self._calls_of_the_dead + sum(each.calls for each in everybody),
+            "asked_again": self._asked_of_the_dead + sum(each.asked_again for each in everybody),
+            "restarts": self._deaths.describe(),
+        }
+
+    # --- who serves -------------------------------------------------------------------------------
+
+    def _staff(self, post: Post) -> None:
+        post.process = self._hire(post, self._watch)
+
+    def _hire(self, post: Post, watch: Watch) -> StageProcess:
+        post.epoch += 1
+        index, settings = post.index, self._settings
+        placement = post.stage.placement
+        actor = None if placement else self._spares.take()
+        if actor is None:
+            place = {} if placement is None else place_actor(placement)
+            actor = self._actor_class.options(**place).remote(settings, self._parent)
+        if post.epoch > 1 and placement is None:  # somebody has died: it may not be the last
+            self._spares.fill()
+        return StageProcess(
+            actor, index, post.stage, post.epoch, self._code[index], settings, watch
+        )
+
+    def _quarantine_of(self, post: Post) -> Quarantine:
+        if post.quarantine is None:
+            post.quarantine = Quarantine(
+                partial(self._hire_alone, post), self._send, partial(self._departures.see_off, post)
+            )
+        return post.quarantine
+
+    def _hire_alone(self, post: Post, watch: Watch) -> StageProcess:
+        """A process for the quarantine, whose coming and going are told, too."""
+
+        def started(process: StageProcess) -> None:
+            self._changed()
+            watch.started(process)
+
+        def died(process: StageProcess, fault: CallFault) -> None:
+            self._note_death_alone(process, fault.text or fault.error_type)
+            watch.died(process, fault)
+
+        def stuck(process: StageProcess) -> None:
+            self._note_death_alone(process, "its event loop did not turn any more")
+            watch.stuck(process)
+
+        return self._hire(post, Watch(started, died, stuck))
+
+    def _note_death_alone(self, process: StageProcess, why: str) -> None:
+        self._deaths.note(process, why, is_awaited=False)
+        self._left(process)
+
+    def _started(self, process: StageProcess) -> None:
+        post = self._posts[process.index]
+        self._changed()
+        if self._is_stopped:
             return
-        self.calls += 1
-        execution = (envelope.run, envelope.assignment.attempt)
-        member.live.add(execution)
-        answer = asyncio.wrap_future(member.actor.execute.remote(pack(envelope)).future())
-        answer.add_done_callback(
-            lambda done: _hand_over(
-                member, self._receipt(stage, member, execution, done, now), deliver
-            )
-        )
+        if isinstance(process.outcome, Failure):
+            if process.epoch == 1:
+                return  # it is the deployment that fails
+            self._not_set_up(post, process, process.outcome)
+            return
+        if process is post.successor:
+            former, post.process, post.successor = post.process, process, None
+            if former is not None:
+                post.retired.append(former)
+                self._dismiss_if_idle(post, former)
+        post.failed_starts = 0
+        self._deaths.note_served(process.name)
+        self._serve_waiting(post, process)
 
-    def _receipt(
-        self,
-        stage: int,
-        member: _Member,
-        execution: ExecutionId,
-        answer: asyncio.Future[bytes],
-        sent_at: float,
-    ) -> Receipt:
-        member.live.discard(execution)
-        try:
-            receipt: Receipt = unpack(answer.result())
-        except Exception as error:  # whatever it is, the run waits for a receipt
-            if isinstance(error, RayActorError):
-                self._replace(stage, member)
-            fault = _lost_error(self._plan.stages[stage].name, error)
-            is_innocent = member.killed_for not in (None, execution)
-            is_news, member.is_told = not member.is_told, True
-            return Receipt.failed(
-                failure_to_wire(failure_of(fault)),
-                sent_at,
-                time.time(),
-                ending=Ending.LOST,
-                # One death is one failure, however many were executing.
-                hint=FailureHint(is_innocent=is_innocent, counts=is_news and not is_innocent),
-            )
-        if receipt.is_stuck:
-            self._replace(stage, member, execution)
-            return receipt._replace(is_stuck=False)
-        return receipt
+    def _serve_waiting(self, post: Post, process: StageProcess) -> None:
+        for order in post.take_waiting():
+            order.begun()
+            self._send(process, order)
 
-    def _replace(self, stage: int, dead: _Member, culprit: ExecutionId | None = None) -> None:
-        """Several calls may report the same death; the first one hires."""
-        dead.killed_for = dead.killed_for or culprit
-        dead.ended_at = dead.ended_at or asyncio.get_running_loop().time()
-        ray.kill(dead.actor)  # it may only have been out of reach, and must do nothing more
-        if self._members[stage] is dead and not self._is_stopped:
-            self._members[stage] = self._hire(stage)
+    def _not_set_up(self, post: Post, process: StageProcess, failure: Failure) -> None:
+        if process is post.successor:
+            post.successor = None
+            if post.process is not None:
+                post.process.is_retired = False  # it goes on, and may try again
+        self._forget(process)
+        if process is not post.process:
+            return
+        why = f"could not be set up: {failure.error_type}: {failure.message}"
+        post.failed_starts += 1
+        if failure.code == _NO_PLACE or post.failed_starts > self._settings.restart_intensity:
+            self._give_up(f"Stage '{process.name}' {why}")
+        elif self._may_replace(process.name, why):
+            self._staff(post)
 
+    # --- death ------------------------------------------------------------------------------------
 
-def _hand_over(member: _Member, receipt: Receipt, deliver: Deliver) -> None:
-    """Deliver a receipt. Ray tells of the end of a process a little before it is true."""
-    loop, ended_at = asyncio.get_running_loop(), member.ended_at
-    if ended_at is None or loop.time() > ended_at + _MAX_DYING_S or not _is_alive(_pid(member)):
-        deliver(receipt)
-    else:
-        loop.call_later(_LOOK_S, _hand_over, member, receipt, deliver)
+    def _died(self, process: StageProcess, fault: CallFault) -> None:
+        why = fault.text or fault.error_type
+        self._lose(process, why, is_charged=process.has_come_to_nothing)
 
+    def _stuck(self, process: StageProcess) -> None:
+        limit_s = self._settings.heartbeat_timeout_s
+        why = f"its event loop did not turn for {limit_s:g} s"
+        is_charged = process.has_come_to_nothing
+        process.end(why)
+        self._lose(process, why, is_charged=is_charged)
 
-def _is_alive(pid: int | None) -> bool:
-    """Whether there is such a process on this machine."""
-    if pid is None:
-        return False
-    try:
-        os.kill(pid, 0)  # asks, and does nothing
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+    def _end(
+        self, post: Post, process: StageProcess, why: str, culprit: ExecutionId | None
+    ) -> None:
+        """End a process by our own decision: nobody is charged."""
+        if process.ended_at is None:
+            process.end(why, culprit)
+            self._lose(process, why, is_charged=False)
 
+    def _lose(self, process: StageProcess, why: str, *, is_charged: bool) -> None:
+        post = self._posts[process.index]
+        self._deaths.note(process, why, is_awaited=process is post.process)
+        self._forget(process)
+        if process in post.retired:
+            post.retired.remove(process)
+        if process is post.successor:
+            post.successor = None
+        self._changed()
+        if process is not post.process or self._is_stopped:
+            return
+        if post.successor is not None:
+            post.process, post.successor = post.successor, None
+            if post.process.is_ready:
+                self._serve_waiting(post, post.process)
+        elif not is_replaced(post.stage.restart, is_normal=False):
+            post.close(f"its process died ({why}), and is {post.stage.restart.value}")
+        elif not is_charged or self._may_replace(process.name, why):
+            self._staff(post)
 
-def _pid(member: _Member) -> int | None:
-    outcome = member.ready.result() if member.ready.done() else None
-    return outcome if isinstance(outcome, int) else None
+    def _forget(self, process: StageProcess) -> None:
+        self._calls_of_the_dead += process.calls
+        self._asked_of_the_dead += process.asked_again
+        process.calls = process.asked_again = 0
 
+    def _may_replace(self, stage: str, why: str) -> bool:
+        """Note a restart that nobody's work is to blame for; ``False``: it was one too many."""
+        story = self._deaths.charge(stage, why)
+        if story is not None:
+            self._give_up(story)
+        return story is None
 
-def _lost_error(stage: str, error: Exception) -> StageLostError:
-    if isinstance(error, RayActorError):
-        return StageLostError(
-            f"The process of stage '{stage}' died or was out of reach: {type(error).__name__}.",
-            hint="Whether the stage had finished is unknown; a new process takes later runs.",
-        )
-    return StageLostError(
-        f"The call to stage '{stage}' failed: {ray_error_text(error)}",
-        hint="Whether the stage had finished is unknown.",
-        code="STAGE-CALL",
-    )
+    def _give_up(self, why: str) -> None:
+        if not self._is_stopped:
+            self._is_stopped = True
+            self._escalate(why)
 
+    # --- executions -------------------------------------------------------------------------------
 
-async def _quietly(call: Any) -> None:
-    """Await a call whose failure changes nothing: the process is ended next."""
-    try:
-        await call
-    except RayError:
-        return
+    def _send(self, process: StageProcess, order: Order) -> None:
+        envelope = order.envelope(process.index, process.epoch)
+        process.execute(envelope, partial(self._answered, order, time.time()))
+
+    def _answered(
+        self, order: Order, sent_at: float, process: StageProcess, outcome: Receipt | CallFault
+    ) -> None:
+        if isinstance(outcome, Receipt):
+            receipt = outcome
+            post = self._posts[process.index]
+            if receipt.is_stuck:
+                self._end(post, process, _KILLED, order.execution)
+                receipt = receipt._replace(is_stuck=False)
+            if receipt.retires:
+                self._retire(post, process)
+        else:
+            receipt = lost_receipt(process, order.execution, outcome, sent_at)
+        if process.is_retired:
+            self._dismiss_if_idle(self._posts[process.index], process)
+        if process.ended_at is None:
+            order.deliver(receipt)
+        else:
+            process.when_gone(partial(order.deliver, receipt))
+
+    def _retire(self, post: Post, process: StageProcess) -> None:
+        """Have another one take over, if there is to be one; it then ends when it has no work."""
+        if process.is_retired or process is not post.process or self._is_stopped:
+            return
+        process.is_retired = True
+        if is_replaced(post.stage.restart, is_normal=True):
+            post.successor = self._hire(post, self._watch)
+        else:
+            post.retired.append(process)
+            post.close(f"its process has retired, and is {post.stage.restart.value}")
+
+    def _dismiss_if_idle(self, post: Post, process: StageProcess) -> None:
+        if process.live or process not in post.retired:
+            return
+        post.retired.remove(process)
+        self._departures.see_off(post, process)
+
+    def _left(self, process: StageProcess) -> None:
+        self._forget(process)
+        self._changed()

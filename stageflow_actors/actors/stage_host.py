@@ -34,6 +34,7 @@ from stageflow_actors.model.policies.guard import GuardFeedback
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.signs import SignsOfLife
+from stageflow_actors.model.spawning import Spawner
 from stageflow_actors.model.stage import body_of, instantiate, is_blocking
 from stageflow_actors.model.stage_context import StageContext
 from stageflow_actors.model.timer import PipelineTimer
@@ -52,7 +53,10 @@ Take = Callable[[Any, BaseException | None], Any]
 
 
 class StageHost:
-    """One stage, alive: one instance, set up once, executing any number of runs at a time."""
+    """One stage, alive: one instance, set up once, executing any number of runs at a time.
+
+    ``live`` and ``is_retiring`` are for whoever replaces it: how many, and whether it is to go.
+    """
 
     __slots__ = (
         "_after",
@@ -64,6 +68,8 @@ class StageHost:
         "_settings",
         "_threads",
         "is_blocking",
+        "is_retiring",
+        "live",
         "name",
     )
 
@@ -79,6 +85,8 @@ class StageHost:
         self._body: Callable[[StageContext], Any] = body_of(self._instance)
         self.is_blocking = is_blocking(self._instance)
         self._threads: BodyThreads | None = None
+        self.live = 0
+        self.is_retiring = False
 
     @classmethod
     async def prepare(cls, stage: WiredStage, settings: Settings) -> StageHost | Failure:
@@ -115,6 +123,7 @@ class StageHost:
         timer: PipelineTimer,
         work: Assignment,
         cancellation: Cancellation,
+        spawner: Spawner | None = None,
     ) -> Receipt:
         """Run the body once, then its cleanups. Never raises: whatever happens is a receipt.
 
@@ -123,7 +132,7 @@ class StageHost:
         """
         started_at = time.time()
         try:
-            ctx = self._open(view, timer, work, cancellation)
+            ctx = self._open(view, timer, work, cancellation, spawner)
         except BaseException as error:
             return Receipt.failed(failure_of(error), started_at, time.time())
         if ctx.is_cancelled:
@@ -136,6 +145,8 @@ class StageHost:
             receipt = await watched(body, ctx, self._limits, limit_s, started_at)
         if work.keeps_answer:
             receipt = self._receipts.with_answer(receipt)
+        if ctx.retires:
+            receipt = receipt._replace(retires=True)
         cleanups = NO_CLEANUPS if receipt.is_stuck else ctx.end()
         if cleanups is NO_CLEANUPS:
             return receipt
@@ -192,6 +203,7 @@ class StageHost:
         timer: PipelineTimer,
         work: Assignment,
         cancellation: Cancellation,
+        spawner: Spawner | None,
     ) -> StageContext:
         try:
             view = open_view(sealed)
@@ -199,7 +211,7 @@ class StageHost:
             feedback = None if work.rejection is None else _feedback(work.rejection)
         except Exception as error:
             raise unreadable(f"The inputs of stage '{self.name}'", error) from error
-        snapshot, data, correlation_id, ports, started_by = view
+        snapshot, data, correlation_id, ports, started_by, ancestry = view
         inputs = StageInputs(
             snapshot,
             opened,
@@ -220,6 +232,8 @@ class StageHost:
             deadline_at=self._deadline(work.remaining_s),
             generation=work.generation,
             started_by=started_by,
+            ancestry=ancestry,
+            spawner=spawner,
             feedback=feedback,
             signs=SignsOfLife() if self._limits.needs_signs else None,
         )

@@ -90,13 +90,17 @@ class HookDesk:
         self._news.set()
         return question
 
-    async def questions(self) -> Questions:
-        """The questions since the last call, once there are any; the flag says the last."""
-        while not self._questions and not self._is_closed:
+    async def questions(self, after: int) -> Questions:
+        """The questions after that number, once there are any; the flag says that none is left.
+
+        Asking for what follows ``after`` says that everything up to it has arrived.
+        """
+        while True:
+            self._questions = [each for each in self._questions if each.number > after]
+            if self._questions or self._is_closed:
+                return tuple(self._questions), not self._questions
             self._news.clear()
             await self._news.wait()
-        questions, self._questions = tuple(self._questions), []
-        return questions, self._is_closed
 
     def answer(self, number: int, receipt: Receipt | None) -> None:
         """Take the answer to a question that may have been given up."""

@@ -48,16 +48,21 @@ class WarmDeployments:
         self._entries: dict[Key, _Entry] = {}
         self._newest_code: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def borrow(
         self,
         pipeline: Deployable,
         code: Sequence[Payload],
+        registered: int,
         create: Callable[[], Deployment],
     ) -> AsyncGenerator[Deployment]:
-        """An open deployment, created where there is none; it stays up for the next borrower."""
-        key = _key_of(pipeline, code)
+        """An open deployment, created where there is none; it stays up for the next borrower.
+
+        ``registered`` counts the pipelines that its stages may spawn: they only ever become more.
+        """
+        key = _key_of(pipeline, code, registered)
         entry = self._take(key, create)
         try:
             await asyncio.shield(asyncio.wrap_future(entry.opened))
@@ -80,11 +85,19 @@ class WarmDeployments:
             entry = self._entries.get(key)
             if entry is None or entry.deployment.is_lost:
                 if entry is not None:
-                    entry.is_retired = True
+                    self._retire(entry)
                 entry = self._entries[key] = _Entry(create())
                 entry.opening = asyncio.ensure_future(self._open(key, entry))
             entry.borrowers += 1
             return entry
+
+    def _retire(self, entry: _Entry) -> None:
+        """Close it as soon as nobody uses it any more."""
+        entry.is_retired = True
+        if not entry.borrowers:
+            closing = asyncio.ensure_future(_close_all([entry.deployment]))
+            self._closing.add(closing)  # the loop itself holds tasks only weakly
+            closing.add_done_callback(self._closing.discard)
 
     async def _open(self, key: Key, entry: _Entry) -> None:
         """In a task of its own: whoever asked for it first may leave, others wait for it, too."""
@@ -109,6 +122,7 @@ class WarmDeployments:
             entry.idle_since = time.monotonic()
             if self._entries.get(key) is entry and entry.deployment.is_lost:
                 del self._entries[key]
+                entry.is_retired = True
             closing = [self._entries.pop(surplus).deployment for surplus in self._surplus()]
             if entry.is_retired and not entry.borrowers:
                 closing.append(entry.deployment)
@@ -140,7 +154,7 @@ def _interrupted(pipeline: str) -> DeploymentError:
     )
 
 
-def _key_of(pipeline: Deployable, code: Sequence[Payload]) -> Key:
+def _key_of(pipeline: Deployable, code: Sequence[Payload], registered: int) -> Key:
     """Which pipeline it is, and in which version.
 
     Two pipelines of the same shape are the same one if the same classes and functions, by name, run
@@ -151,7 +165,7 @@ def _key_of(pipeline: Deployable, code: Sequence[Payload]) -> Key:
     execution = pipeline.execution
     here = (execution.mode.value, id(execution.on_stage_error), *map(id, pipeline.admissions))
     identity = hashlib.sha256(pickle.dumps((pipeline.plan, runners, here)))
-    version = hashlib.sha256(pickle.dumps(list(code)))
+    version = hashlib.sha256(pickle.dumps((list(code), registered)))
     return identity.hexdigest(), version.hexdigest()
 
 

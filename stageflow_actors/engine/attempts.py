@@ -28,7 +28,7 @@ def begin_attempt(state: RunState, index: int, now: float, commands: list[Comman
     commands.append(EmitEvent(f"stage.{stage.name}.started", now, index, attempt))
     guard = state.feedback.get(index) if state.feedback else None
     feedback = None if guard is None else (guard, state.rounds[guard].rejections)
-    commands.append(StartStage(index, attempt, feedback))
+    commands.append(StartStage(index, attempt, feedback, is_repeat and state.is_suspect(index)))
     if stage.timeout_s is not None:
         commands.append(ArmTimer(Timer(TimerKind.ATTEMPT, index, attempt), stage.timeout_s))
     if stage.total_s is not None and not is_repeat:

@@ -93,9 +93,10 @@ def forget(state: RunState, index: int) -> None:
         state.blocked,
         state.skip_reasons,
         state.tolerated,
+        state.timeout_texts,
+        state.poisoned,
     ):
         noted.pop(index, None)
-    state.timeout_texts.pop(index, None)
 
 
 def _off_route(state: RunState, stage: StagePlan, router: int) -> str | None:

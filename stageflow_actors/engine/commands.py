@@ -15,11 +15,13 @@ class StartStage:
     """Run the body of a stage; report its end with ``StageEnded``.
 
     ``feedback`` is the guard whose rejection it is to be told of, and how many there were.
+    ``is_alone``: its process is to work on nothing else meanwhile, for it may die of it.
     """
 
     stage: int
     attempt: int
     feedback: tuple[int, int] | None = None
+    is_alone: bool = False
 
 
 @dataclass(slots=True)

@@ -143,4 +143,12 @@ class CancelRequested:
     at: float
 
 
-Fact = RunAccepted | StageEnded | StopHeard | TimerFired | CancelRequested
+@dataclass(slots=True)
+class Escalated:
+    """The supervisor gave up: it ends all of its runs."""
+
+    reason: str
+    at: float
+
+
+Fact = RunAccepted | StageEnded | StopHeard | TimerFired | CancelRequested | Escalated

@@ -2,11 +2,12 @@
 
 The first of these that applies: it is retried; a guard's rejection has its producer run again; the
 stage's fallback stands in for its output; the run goes on without it, as its mode says; the run
-stops. Each is told with ``stage.error``.
+stops. Each is told with ``stage.error``. What is poisoned is not retried.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -23,7 +24,7 @@ from stageflow_actors.engine.retries import (
 )
 from stageflow_actors.engine.state import RunPhase, RunState, StageState
 from stageflow_actors.engine.verdict import Cause, CauseKind
-from stageflow_actors.errors import StageTimeoutError
+from stageflow_actors.errors import PoisonedInputError, StageTimeoutError
 
 
 class Action(StrEnum):
@@ -43,6 +44,8 @@ def settle_failure(state: RunState, fact: StageEnded, commands: list[Command]) -
         schedule_repeat(state, fact, repeat, commands)
         _tell(state, fact, Action.RETRY, commands)
         return
+    if repeat is Repeat.POISONED:
+        fact = _poison(state, fact)
     tell_exhausted(state, fact, repeat, commands)
     if take_rejection(state, fact, commands):
         _tell(state, fact, Action.GUARD_RETRY, commands)
@@ -84,6 +87,16 @@ def _end_as_failed(state: RunState, fact: StageEnded, commands: list[Command]) -
     else:
         state.stages[fact.stage] = StageState.FAILED
     commands.append(EmitEvent(f"stage.{name}.failed", fact.at, fact.stage, fact.attempt, data))
+
+
+def _poison(state: RunState, fact: StageEnded) -> StageEnded:
+    """Note what is poisoned; its end, with what is said of that."""
+    deaths = state.tries[fact.stage].losses + 1
+    text = f"Its process died {deaths} times, the last time while it worked on nothing else."
+    state.poisoned[fact.stage] = text
+    error_type, code = PoisonedInputError.__name__, PoisonedInputError.default_code
+    detail = {**fact.detail, "error": text, "error_type": error_type, "code": code}
+    return replace(fact, reason=text, detail=detail)
 
 
 def would_stop_run(state: RunState, index: int) -> bool:

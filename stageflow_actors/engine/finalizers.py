@@ -2,7 +2,8 @@
 
 Such a stage starts once every stage it names there has ended or will never start, if its other
 edges allow it: ``dependencies`` and ``after`` must have passed. One that is running already is not
-told to stop. A cancel ends that: a cancelled run starts nothing.
+told to stop. A cancel ends that, and so do the run's own deadline and an escalation: from then on
+nothing starts.
 """
 
 from __future__ import annotations

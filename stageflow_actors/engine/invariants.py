@@ -25,6 +25,7 @@ def check(state: RunState) -> None:
     _signals_match(state)
     _branches_match(state)
     _failures_match(state)
+    _losses_match(state)
     _rounds_match(state)
     _finalizers_match(state)
     _phase_matches(state)
@@ -134,6 +135,18 @@ def _failures_match(state: RunState) -> None:
             most = stage.retry.max_attempts
             _require(tries.retries < most, f"{stage.name} was retried too often")
     _require(state.retries_left >= 0, "more retries than the run has")
+
+
+def _losses_match(state: RunState) -> None:
+    most = state.settings.max_losses_per_stage
+    for index, tries in state.tries.items():
+        name = state.plan.stages[index].name
+        _require(tries.losses <= most, f"{name} was repeated after too many losses")
+    for index in state.poisoned:
+        name, current = state.plan.stages[index].name, state.stages[index]
+        is_over = current in (StageState.FAILED, StageState.FELL_BACK)
+        _require(is_over, f"{name} is poisoned, and has not failed")
+        _require(state.is_suspect(index), f"{name} is poisoned, and was not tried alone")
 
 
 def _rounds_match(state: RunState) -> None:

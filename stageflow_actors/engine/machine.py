@@ -11,6 +11,7 @@ from stageflow_actors.engine.commands import Command, DisarmTimer, EmitEvent, En
 from stageflow_actors.engine.facts import (
     CancelRequested,
     Ending,
+    Escalated,
     Fact,
     RunAccepted,
     StageEnded,
@@ -36,7 +37,12 @@ _END_EVENT = {
 }
 
 
-_ORDER = {RunAccepted: 0, StageEnded: 1, StopHeard: 2, TimerFired: 3, CancelRequested: 4}
+_ORDER = {
+    kind: place
+    for place, kind in enumerate(
+        (RunAccepted, StageEnded, StopHeard, TimerFired, CancelRequested, Escalated)
+    )
+}
 _TIMERS = tuple(TimerKind)
 
 
@@ -54,9 +60,9 @@ class RunMachine:
     """The execution of a plan.
 
     A stage starts, or is skipped, as soon as all its dependencies have passed. A failure that
-    nothing else is done about, a timeout or a cancel stops the run: live bodies are told to stop,
-    finalizers run after a failure, and the verdict follows when the last has ended. Constant work
-    per stage, edge and attempt.
+    nothing else is done about, a timeout, a cancel or an escalation stops the run: live bodies are
+    told to stop, finalizers run after a failure, and the verdict follows when the last has ended.
+    Constant work per stage, edge and attempt.
     """
 
     __slots__ = ("state",)

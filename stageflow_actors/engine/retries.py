@@ -4,6 +4,10 @@ A stage that failed is retried as its policy says, for all retries of the run to
 ``Settings.max_retries_per_run``. One whose process died may have done its work already. It is
 repeated without charge where repeating does no harm (``Effects``), and where it was the victim of
 another execution as often as that happens; elsewhere its policy has to cover the loss.
+
+It may be what killed the process. After ``Settings.max_losses_per_stage`` deaths that no other
+execution is guilty of, it is a suspect: each further attempt has a process for itself. If that
+dies, too, the input is poisoned, and nothing repeats it any more.
 """
 
 from __future__ import annotations
@@ -33,6 +37,8 @@ class Repeat(Enum):
     """As the policy says."""
     ATTEMPTS_USED_UP = auto()
     BUDGET_USED_UP = auto()
+    POISONED = auto()
+    """Its process died once more, with nothing else in it."""
 
 
 def repeat_of(state: RunState, fact: StageEnded) -> Repeat:
@@ -41,8 +47,11 @@ def repeat_of(state: RunState, fact: StageEnded) -> Repeat:
     tries = state.tries.get(fact.stage) or Tries()
     if tries.is_out_of_time or not _may_go_on(state, fact.stage):
         return Repeat.NOT_COVERED
-    if fact.ending is Ending.LOST and _is_free(state, stage, fact, tries):
-        return Repeat.FREE
+    if fact.ending is Ending.LOST:
+        if not fact.hint.is_innocent and state.is_suspect(fact.stage):
+            return Repeat.POISONED
+        if _is_free(stage, fact):
+            return Repeat.FREE
     if not _is_covered(stage, fact):
         return Repeat.NOT_COVERED
     schedule = stage.retry or _ASKED_FOR
@@ -59,14 +68,14 @@ def schedule_repeat(
     tries = state.tries.setdefault(fact.stage, Tries())
     schedule = stage.retry or _ASKED_FOR
     delay_s = 0.0
+    if fact.ending is Ending.LOST and not fact.hint.is_innocent:
+        tries.losses += 1
     if repeat is Repeat.RETRY:
         tries.retries += 1
         state.retries_left -= 1
         after_s = fact.hint.retry_after_s
         delay_s = chosen_delay_s(schedule, tries.retries, tries.delay_s, fact.chance, after_s)
         tries.delay_s = delay_s
-    elif not fact.hint.is_innocent:
-        tries.losses += 1
     state.stages[fact.stage] = StageState.RETRYING
     state.retrying += 1
     data = {
@@ -108,13 +117,11 @@ def _may_go_on(state: RunState, index: int) -> bool:
     return bool(state.plan.stages[index].after_any) and still_run(state)
 
 
-def _is_free(state: RunState, stage: StagePlan, fact: StageEnded, tries: Tries) -> bool:
+def _is_free(stage: StagePlan, fact: StageEnded) -> bool:
     if stage.effects is Effects.ONCE_ONLY:
         return False
     policy_covers = stage.retry is not None and stage.retry.covers_loss
-    if fact.hint.is_innocent:
-        return stage.effects.allow_repeats or policy_covers
-    return stage.effects.allow_repeats and tries.losses < state.settings.max_losses_per_stage
+    return stage.effects.allow_repeats or (fact.hint.is_innocent and policy_covers)
 
 
 def _is_covered(stage: StagePlan, fact: StageEnded) -> bool:

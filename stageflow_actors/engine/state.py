@@ -67,7 +67,8 @@ PASSED = frozenset(
 class Tries:
     """What a stage has been through, as far as retries ask. ``delay_s`` is the last wait's.
 
-    ``retries`` counts those that its policy allowed, ``losses`` the deaths of its process.
+    ``retries`` counts those that its policy allowed, ``losses`` the deaths of its process that it
+    was repeated after, but for those that another execution is guilty of.
     """
 
     retries: int = 0
@@ -95,7 +96,9 @@ class RunState:
     ``taken`` has the routes of the routers so far, ``unselected`` the stages that are on none of
     them, ``skip_reasons`` what conditional stages are skipped for, and ``blocked`` those that lack
     what they require; all with their reasons. ``tolerated`` failed without stopping the run,
-    ``doomed`` time out for good. ``heard`` are those whose body heeds its stop, ``killed`` those
+    ``doomed`` time out for good, ``poisoned`` killed their process even alone, each with what is
+    said of that. ``is_cancelled``: nothing starts any more, be it for a cancel, the lack of time or
+    an escalation. ``heard`` are those whose body heeds its stop, ``killed`` those
     whose body is being ended. ``feedback`` is the guard that a producer is repeated for. Once
     the run stops, ``expected[i]`` counts the stages that finalizer ``i`` still waits for; it is
     there for those that may start.
@@ -117,6 +120,7 @@ class RunState:
         "live",
         "phase",
         "plan",
+        "poisoned",
         "ready",
         "remaining",
         "repeats_left",
@@ -165,9 +169,15 @@ class RunState:
         self.heard: set[int] = set()
         self.killed: set[int] = set()
         self.timeout_texts: dict[int, str] = {}
+        self.poisoned: dict[int, str] = {}
         self.ready: list[int] = []
         self.tick_causes: list[Cause] = []
 
     def has_passed(self, stage: int) -> bool:
         """Whether ``stage`` lets its dependents go on, be it to be skipped."""
         return self.stages[stage] in PASSED or stage in self.tolerated
+
+    def is_suspect(self, stage: int) -> bool:
+        """Whether ``stage`` killed its process so often that it is tried alone from now on."""
+        tries = self.tries.get(stage)
+        return tries is not None and tries.losses >= self.settings.max_losses_per_stage

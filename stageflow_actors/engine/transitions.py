@@ -17,6 +17,7 @@ from stageflow_actors.engine.facts import (
     NO_HINT,
     CancelRequested,
     Ending,
+    Escalated,
     RunAccepted,
     Signal,
     StageEnded,
@@ -184,7 +185,14 @@ def _cancel(state: RunState, fact: CancelRequested, commands: list[Command]) -> 
     state.tick_causes.append(Cause(CauseKind.EXTERNAL_CANCEL, None, fact.reason))
 
 
-def _cancel_finalizers(state: RunState, fact: CancelRequested, commands: list[Command]) -> None:
+def _escalate(state: RunState, fact: Escalated, commands: list[Command]) -> None:
+    state.is_cancelled = True  # finalizers would need what the supervisor has given up
+    state.tick_causes.append(Cause(CauseKind.ESCALATION, None, fact.reason))
+
+
+def _stop_finalizers(
+    state: RunState, fact: CancelRequested | Escalated, commands: list[Command]
+) -> None:
     """The verdict stands; what the failure set going is stopped, and nothing more of it starts."""
     state.is_cancelled = True
     state.expected.clear()
@@ -203,12 +211,15 @@ RUN_TRANSITIONS: dict[tuple[RunPhase, type], RunHandler] = {
     (RunPhase.RUNNING, StopHeard): _hear_stop,
     (RunPhase.RUNNING, TimerFired): fire,
     (RunPhase.RUNNING, CancelRequested): _cancel,
+    (RunPhase.RUNNING, Escalated): _escalate,
     (RunPhase.STOPPING, StageEnded): _end_stage,
     (RunPhase.STOPPING, StopHeard): _hear_stop,
     (RunPhase.STOPPING, TimerFired): fire,
-    (RunPhase.STOPPING, CancelRequested): _cancel_finalizers,
+    (RunPhase.STOPPING, CancelRequested): _stop_finalizers,
+    (RunPhase.STOPPING, Escalated): _stop_finalizers,
     (RunPhase.ENDED, StageEnded): _ignore,
     (RunPhase.ENDED, StopHeard): _ignore,
     (RunPhase.ENDED, TimerFired): _ignore,
     (RunPhase.ENDED, CancelRequested): _ignore,
+    (RunPhase.ENDED, Escalated): _ignore,
 }

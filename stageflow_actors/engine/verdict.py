@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from stageflow_actors.model.plan import Plan
-from stageflow_actors.model.results import EXTERNAL, RUN, RunStatus
+from stageflow_actors.model.results import EXTERNAL, RUN, SUPERVISOR, RunStatus
 
 
 class CauseKind(IntEnum):
     """What stopped a run. The smallest value of a tick wins: the worse news is not hidden."""
 
-    FAILURE = 1
-    TIMEOUT = 2
-    DEADLINE = 3
+    ESCALATION = 1
+    """The supervisor gave up, whatever else happened."""
+    FAILURE = 2
+    TIMEOUT = 3
+    DEADLINE = 4
     """The run itself has used up its time."""
-    STAGE_CANCEL = 4
-    EXTERNAL_CANCEL = 5
+    STAGE_CANCEL = 5
+    EXTERNAL_CANCEL = 6
 
 
 _STATUS = {
+    CauseKind.ESCALATION: RunStatus.FAILED,
     CauseKind.FAILURE: RunStatus.FAILED,
     CauseKind.TIMEOUT: RunStatus.TIMED_OUT,
     CauseKind.DEADLINE: RunStatus.TIMED_OUT,
@@ -44,7 +47,11 @@ class Cause:
         return _STATUS[self.kind]
 
     def stage_name(self, plan: Plan) -> str:
-        """The stage that decided, ``<run>`` for its own deadline, or ``<external>``."""
+        """The stage that decided, ``<run>`` for its own deadline, ``<supervisor>`` for an
+        escalation, or ``<external>``.
+        """
+        if self.kind is CauseKind.ESCALATION:
+            return SUPERVISOR
         if self.kind is CauseKind.DEADLINE:
             return RUN
         return EXTERNAL if self.stage is None else plan.stages[self.stage].name

@@ -15,6 +15,9 @@
     |-- FrozenDataError            (TypeError)   data that belongs to another stage was written to
     |-- CleanupClosedError         (RuntimeError) a cleanup came after the end of what it cleans up
     |-- StageCancellationRequested               raised in a stage by the cancellation checks
+    |-- UnknownPipelineError       (KeyError)    a child was asked for that nobody knows
+    |-- SpawnRefusedError          (RuntimeError) a child was asked for when it was too late
+    |-- MaxDepthExceededError      (RuntimeError) a child was asked for too many levels below
     |-- AuthenticationError        a run was not started: nobody vouches for who asks
     |-- TenantAccessDeniedError    a run was not started: it asks for what belongs to others
     |-- StageExecutionError                      a run failed; has ``results`` and ``failures``
@@ -28,6 +31,8 @@
     |   |-- RoutingError              (LookupError)  the stage chose a route that no branch is on
     |   |-- StageTimeoutError         (TimeoutError) the stage exceeded its ``timeout``
     |   |-- StageLostError            (RuntimeError) the stage's process died under it
+    |   |   `-- PoisonedInputError                   ... whenever it worked on this input
+    |   |-- StageDownError            (RuntimeError) its process has ended, and is not replaced
     |   |-- CriticalInterceptorError   (RuntimeError) an interceptor says that the stage must fail
     |   |-- InterceptorRejectedError   (RuntimeError) an interceptor refused the stage
     |   |-- InterceptorReturnTypeError (TypeError) an interceptor returned what means nothing
@@ -41,8 +46,10 @@
     `-- RuntimeFault                  (RuntimeError)
         |-- RayStartError                           Ray could not be started or joined
         |-- DeploymentError                         a stage could not be shipped or set up
+        |   `-- PlacementError                      ... because no node has room for it
         |-- DeploymentClosedError                   the deployment was closed
-        `-- SupervisorLostError                     the supervisor's process died under the run
+        |-- SupervisorLostError                     the supervisor's process died under the run
+        `-- EscalationError                         stages died too often under the run
 """
 
 from stageflow_actors.errors.access import (
@@ -66,6 +73,8 @@ from stageflow_actors.errors.runs import PipelineCancelled, RunTimeoutError, Sta
 from stageflow_actors.errors.runtime import (
     DeploymentClosedError,
     DeploymentError,
+    EscalationError,
+    PlacementError,
     RayStartError,
     RuntimeFault,
     SupervisorLostError,
@@ -77,9 +86,15 @@ from stageflow_actors.errors.security import (
     InterceptorReturnTypeError,
     TenantAccessDeniedError,
 )
+from stageflow_actors.errors.spawning import (
+    MaxDepthExceededError,
+    SpawnRefusedError,
+    UnknownPipelineError,
+)
 from stageflow_actors.errors.stages import (
     CircuitBreakerOpenError,
     IdempotencyParamMismatch,
+    PoisonedInputError,
     RateLimitError,
     RemoteStageError,
     RemoteTraceback,
@@ -88,6 +103,7 @@ from stageflow_actors.errors.stages import (
     StageAbandonedError,
     StageCancellationRequested,
     StageContractError,
+    StageDownError,
     StageFailedError,
     StageLostError,
     StageOutputError,
@@ -106,14 +122,18 @@ __all__ = [
     "CycleDetectedError",
     "DeploymentClosedError",
     "DeploymentError",
+    "EscalationError",
     "FrozenDataError",
     "IdempotencyParamMismatch",
     "InterceptorRejectedError",
     "InterceptorReturnTypeError",
     "InvalidRunInputError",
+    "MaxDepthExceededError",
     "MissingInputError",
     "PipelineCancelled",
     "PipelineValidationError",
+    "PlacementError",
+    "PoisonedInputError",
     "PolicyError",
     "RateLimitError",
     "RayStartError",
@@ -124,10 +144,12 @@ __all__ = [
     "RuntimeFault",
     "ServiceUnavailableError",
     "SnapshotError",
+    "SpawnRefusedError",
     "StageAbandonedError",
     "StageCancellationRequested",
     "StageContractError",
     "StageDefinitionError",
+    "StageDownError",
     "StageExecutionError",
     "StageFailedError",
     "StageLostError",
@@ -139,6 +161,7 @@ __all__ = [
     "TenantAccessDeniedError",
     "TransientError",
     "UndeclaredDependencyError",
+    "UnknownPipelineError",
     "describe_exception",
     "plain_text",
 ]

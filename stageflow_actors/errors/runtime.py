@@ -29,6 +29,12 @@ class DeploymentError(RuntimeFault):
         self.stage = stage
 
 
+class PlacementError(DeploymentError):
+    """No node has room for a stage within ``Settings.placement_timeout_s``."""
+
+    default_code = "DEPLOYMENT-PLACEMENT"
+
+
 class DeploymentClosedError(RuntimeFault):
     """The deployment was closed, or never opened; it takes no runs."""
 
@@ -39,3 +45,9 @@ class SupervisorLostError(RuntimeFault):
     """The supervisor's process died; the runs that it held are lost."""
 
     default_code = "SUPERVISOR-LOST"
+
+
+class EscalationError(RuntimeFault):
+    """Stages died too often within ``Settings.restart_period_s``; the supervisor gave up."""
+
+    default_code = "SUPERVISION-ESCALATED"

@@ -87,6 +87,18 @@ class StageLostError(StageflowError, RuntimeError):
     default_code = "STAGE-OUTCOME-UNKNOWN"
 
 
+class PoisonedInputError(StageLostError):
+    """The stage's process died whenever it worked on this input, at last on nothing else."""
+
+    default_code = "STAGE-POISONED"
+
+
+class StageDownError(StageflowError, RuntimeError):
+    """The stage was not executed: its process has ended, and is not to be replaced."""
+
+    default_code = "STAGE-DOWN"
+
+
 class TransientError(StageflowError, RuntimeError):
     """For stages to raise: a failure that may pass. Retried by default.
 

@@ -16,6 +16,8 @@ from stageflow_actors.model.policies.breaker import BreakerPolicy
 from stageflow_actors.model.policies.effects import Effects
 from stageflow_actors.model.policies.guard import GuardRetryPolicy
 from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
+from stageflow_actors.model.policies.placement import Placement
+from stageflow_actors.model.policies.restart import Restart
 from stageflow_actors.model.policies.retry import RetryPolicy
 from stageflow_actors.model.policies.timeouts import Timeouts
 from stageflow_actors.model.stage import InputModel, StageRunner, StageSpec
@@ -50,6 +52,10 @@ class StagePolicies(TypedDict, total=False):
     """When it is left alone for a while because it keeps failing."""
     idempotency: IdempotencyPolicy | None
     """Equal requests, told by a key in the run's data, are executed once."""
+    restart: Restart | str
+    """Whether its process is replaced when it has ended: permanent, transient or temporary."""
+    placement: Placement | None
+    """What its process needs of the machine: CPUs, GPUs, memory, other resources."""
     guard_retry: GuardRetryPolicy | None
     """Which stage runs again when this one rejects what that has made."""
     input_model: InputModel | None
@@ -184,6 +190,8 @@ def to_spec(
         guard_retry=options.get("guard_retry"),
         breaker=options.get("breaker"),
         idempotency=options.get("idempotency"),
+        restart=stage_checks.to_restart(options.get("restart", Restart.PERMANENT), name),
+        placement=options.get("placement"),
     )
 
 

@@ -11,15 +11,17 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from stageflow_actors.errors import InvalidRunInputError
+from stageflow_actors.model.ancestry import Ancestry, below
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import Cleanups
 from stageflow_actors.model.context import RunContext
 from stageflow_actors.model.core_ports import CorePorts
-from stageflow_actors.model.identity import RunIdentity
+from stageflow_actors.model.identity import RunIdentity, new_id
 from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.policies.numbers import LONGEST_S
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.spawning import ChildInput, ChildWish, Inherit
 from stageflow_actors.model.stage_context import StageContext
 from stageflow_actors.model.timer import PipelineTimer
 
@@ -39,7 +41,7 @@ class PipelineContext(RunContext):
     ``artifacts`` gets what they made, when the run has ended. ``timer`` starts with the run.
     """
 
-    __slots__ = ("_start_hooks", "_started_by", "_timeout_s", "ports")
+    __slots__ = ("_ancestry", "_start_hooks", "_started_by", "_timeout_s", "ports")
 
     def __init__(
         self,
@@ -77,6 +79,7 @@ class PipelineContext(RunContext):
         self.ports = ports
         self._timeout_s = timeout
         self._started_by = ""
+        self._ancestry: Ancestry | None = None
         self._start_hooks: list[StartHook] = []
 
     @classmethod
@@ -114,6 +117,14 @@ class PipelineContext(RunContext):
         """How many seconds the run may take; ``None``: no limit."""
         return self._timeout_s
 
+    def after_waiting(self, waited_s: float) -> Self:
+        """For the runtime: the same run, with so many seconds of its time gone already."""
+        if self._timeout_s is None:
+            return self
+        other = copy.copy(self)
+        other._timeout_s = max(0.0, self._timeout_s - waited_s)
+        return other
+
     def start_clock(self) -> None:
         """For the runtime: the run starts now."""
         self.timer = PipelineTimer()
@@ -121,9 +132,21 @@ class PipelineContext(RunContext):
             self._deadline_at = time.monotonic() + self._timeout_s
 
     @property
+    def ancestry(self) -> Ancestry | None:
+        """Which stage of which run has spawned it, if one has."""
+        return self._ancestry
+
+    @property
     def view(self) -> RunView:
         """What its stages are to be given."""
-        return RunView(self.snapshot, self.data, self._correlation_id, self.ports, self._started_by)
+        return RunView(
+            self.snapshot,
+            self.data,
+            self._correlation_id,
+            self.ports,
+            self._started_by,
+            self._ancestry,
+        )
 
     def input_data(self) -> dict[str, Any]:
         """What the first stages read: the snapshot's input, and the keys of ``data``."""
@@ -210,10 +233,68 @@ def _nested(stage: StageContext) -> PipelineContext:
         ports=stage.inputs.ports,
         timeout=stage.remaining_s,
     )
-    context._started_by = stage.effect_key
-    stage.child_runs += 1
+    _take_after(context, stage)
     stage.cancellation.watch(context.mark_cancelled)  # down to the run, never up from it
     return context
+
+
+def child_context(stage: StageContext, wish: ChildWish) -> PipelineContext:
+    """A run that ``stage`` spawns: under its own id, with what was given to it.
+
+    Raises:
+        InvalidRunInputError: it cannot use what was given.
+        TypeError: ``inherit_data`` is a string.
+    """
+    if isinstance(wish.inherit_data, str):
+        raise TypeError("inherit_data= takes True, False or a collection of keys, not a string.")
+    _check_timeout(wish.timeout)
+    given = _given(wish.inputs)
+    changes: dict[str, Any] = {name: given.pop(name) for name in _INPUT if name in given}
+    if wish.execution_mode is not None:
+        changes["execution_mode"] = wish.execution_mode
+    fields = {name: getattr(stage.snapshot, name) for name in type(stage.snapshot).model_fields}
+    fields["run_id"] = stage.identity.with_pipeline_run_id(new_id())
+    fields["topology"] = None
+    try:
+        snapshot = type(stage.snapshot).model_validate(fields | changes)
+    except ValidationError as invalid:
+        raise _unusable_part(invalid) from invalid
+    limits = [each for each in (wish.timeout, stage.remaining_s) if each is not None]
+    context = PipelineContext(
+        snapshot,
+        data={**_inherited(stage.data, wish.inherit_data), **given},
+        correlation_id=wish.correlation_id or stage.correlation_id,
+        ports=stage.inputs.ports,
+        timeout=min(limits, default=None),
+    )
+    _take_after(context, stage)
+    context._ancestry = below(stage.ancestry, stage.pipeline_run_id, stage.stage_name)
+    return context
+
+
+def _take_after(context: PipelineContext, stage: StageContext) -> None:
+    """Effects of a repeated stage and of the runs it starts, in the same order, count once."""
+    stage.child_runs += 1
+    context._started_by = f"{stage.effect_key}/{stage.child_runs}"
+
+
+def _given(inputs: ChildInput) -> dict[str, Any]:
+    if inputs is None:
+        return {}
+    if isinstance(inputs, str):
+        return {"input_text": inputs}
+    if not isinstance(inputs, Mapping):
+        raise InvalidRunInputError(
+            f"A child run cannot start from {type(inputs).__name__}.",
+            hint="Give a text, or a mapping of what its first stages read.",
+        )
+    return dict(inputs)
+
+
+def _inherited(data: Mapping[str, Any], which: Inherit) -> dict[str, Any]:
+    if isinstance(which, bool):
+        return dict(data) if which else {}
+    return {key: data[key] for key in which if key in data}
 
 
 def _snapshot_of(parts: Mapping[str, Any]) -> ContextSnapshot:

@@ -24,6 +24,8 @@ from stageflow_actors.model.policies.breaker import BreakerSettings
 from stageflow_actors.model.policies.effects import Effects
 from stageflow_actors.model.policies.execution import ExecutionConfig, ExecutionMode
 from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
+from stageflow_actors.model.policies.placement import Placement
+from stageflow_actors.model.policies.restart import Restart
 from stageflow_actors.model.policies.retry import RetrySchedule
 from stageflow_actors.model.stage import StageSpec, is_blocking
 
@@ -61,6 +63,8 @@ class StagePlan:
     is_blocking: bool = False
     breaker: BreakerSettings | None = None
     idempotency: IdempotencyPolicy | None = None
+    restart: Restart = Restart.PERMANENT
+    placement: Placement | None = None
 
     @property
     def strict(self) -> tuple[int, ...]:
@@ -145,11 +149,16 @@ def make_plan(
             is_blocking=is_blocking(spec.runner),
             breaker=None if spec.breaker is None else spec.breaker.settings,
             idempotency=spec.idempotency,
+            restart=spec.restart,
+            placement=spec.placement,
         )
         for index, spec in enumerate(ordered)
     )
-    finalizers = tuple(index for index, spec in enumerate(ordered) if spec.after_any)
-    return Plan(name, stages, finalizers), ordered
+    return Plan(name, stages, _finalizers(ordered)), ordered
+
+
+def _finalizers(specs: Sequence[StageSpec]) -> tuple[int, ...]:
+    return tuple(index for index, spec in enumerate(specs) if spec.after_any)
 
 
 def _guard_plan(

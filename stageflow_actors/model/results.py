@@ -16,6 +16,8 @@ EXTERNAL = "<external>"
 """Stands in for a stage's name where a run was cancelled from outside."""
 RUN = "<run>"
 """Stands in for a stage's name where the run itself used up its time."""
+SUPERVISOR = "<supervisor>"
+"""Stands in for a stage's name where not a stage failed but what supervises them."""
 
 
 class RunStatus(StrEnum):

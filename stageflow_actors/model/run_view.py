@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from stageflow_actors.model.ancestry import Ancestry
 from stageflow_actors.model.core_ports import CorePorts
 from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.snapshot import ContextSnapshot
@@ -14,8 +15,8 @@ _NO_DATA = FrozenDict()
 
 
 class RunView(NamedTuple):
-    """The snapshot, the run's data, the id that joins it to other work, its ports; and the effect
-    key of the stage that started it, if one did.
+    """The snapshot, the run's data, the id that joins it to other work, its ports; and, if a stage
+    started it, the effect key of that, and where it comes from.
     """
 
     snapshot: ContextSnapshot
@@ -23,3 +24,4 @@ class RunView(NamedTuple):
     correlation_id: UUID | None = None
     ports: CorePorts | None = None
     started_by: str = ""
+    ancestry: Ancestry | None = None

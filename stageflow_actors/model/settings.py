@@ -51,7 +51,52 @@ class Settings(BaseModel):
     """Repetitions that all guards of one run may ask for together; beyond it a rejection stands."""
 
     max_losses_per_stage: Positive = 3
-    """Deaths of its process that one stage of a run survives by being repeated."""
+    """Deaths of its process after which a stage of a run is tried alone in a fresh one; if that
+    dies, too, its input is poisoned, and it fails with ``STAGE-POISONED``."""
+
+    restart_intensity: Annotated[int, Field(ge=0)] = 5
+    """Restarts within ``restart_period_s`` of processes that died before they had worked on
+    anything, or could not be set up; one more ends all runs with ``SUPERVISION-ESCALATED``."""
+
+    restart_period_s: Seconds = 30.0
+    """See ``restart_intensity``."""
+
+    spare_processes: Annotated[int, Field(ge=0)] = 1
+    """Processes that a deployment keeps ready once a stage's has died, so that the next one that
+    dies is replaced without waiting for a process to start."""
+
+    heartbeat_interval_s: Seconds = 1.0
+    """How often a stage's process that works is asked whether its event loop still turns."""
+
+    heartbeat_timeout_s: Seconds = 30.0
+    """How long its answer may take; then the process is ended and replaced."""
+
+    max_unanswered_calls: Positive = 5
+    """How often a call to a stage whose reply was lost is repeated; then its process is ended."""
+
+    max_kept_receipts: Annotated[int, Field(ge=0)] = 1_000
+    """Receipts that a stage's process keeps for when one was lost on its way; an execution whose
+    receipt was lost and is not kept any more counts as lost."""
+
+    max_kept_reports: Positive = 1_000
+    """Reports of runs that a supervisor keeps for when one was lost on its way; a run whose report
+    was lost and is not kept any more ends with ``RUN-LOST``."""
+
+    max_kept_reply_bytes: Positive = 16 * 2**20
+    """Bytes of all receipts, or reports, that a process keeps; the oldest go first."""
+
+    placement_timeout_s: Seconds = 30.0
+    """How long a stage may wait for a node that has room for it; then the deployment is refused,
+    or, where a process was to be replaced, all runs end with ``SUPERVISION-ESCALATED``."""
+
+    max_spawn_depth: Annotated[int, Field(ge=0)] = 5
+    """Levels of child runs below the first run; deeper raises ``SPAWN-DEPTH`` in the stage."""
+
+    max_children_per_stage: Positive = 1_000
+    """Child runs that one execution of a stage may start; more raise ``SPAWN-REFUSED`` there."""
+
+    child_idle_s: Seconds = 60.0
+    """How long the processes of a child pipeline stay up without a run; then they are stopped."""
 
     idempotency_lease_s: Seconds = 30.0
     """How long a key stays taken after the process that worked on it has died."""

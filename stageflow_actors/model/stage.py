@@ -18,6 +18,8 @@ from stageflow_actors.model.policies.breaker import BreakerPolicy
 from stageflow_actors.model.policies.effects import Effects
 from stageflow_actors.model.policies.guard import GuardRetryPolicy
 from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
+from stageflow_actors.model.policies.placement import Placement
+from stageflow_actors.model.policies.restart import Restart
 from stageflow_actors.model.policies.retry import RetryPolicy
 from stageflow_actors.model.policies.timeouts import Timeouts
 from stageflow_actors.model.stage_context import StageContext
@@ -72,6 +74,8 @@ class StageSpec:
     guard_retry: GuardRetryPolicy | None = None
     breaker: BreakerPolicy | None = None
     idempotency: IdempotencyPolicy | None = None
+    restart: Restart = Restart.PERMANENT
+    placement: Placement | None = None
 
     def __post_init__(self) -> None:
         stage_checks.check_name(self.name)
@@ -95,7 +99,9 @@ class StageSpec:
         stage_checks.check_policy(self.name, "guard_retry", self.guard_retry, GuardRetryPolicy)
         stage_checks.check_policy(self.name, "breaker", self.breaker, BreakerPolicy)
         stage_checks.check_policy(self.name, "idempotency", self.idempotency, IdempotencyPolicy)
+        stage_checks.check_policy(self.name, "placement", self.placement, Placement)
         object.__setattr__(self, "effects", stage_checks.to_effects(self.effects, self.name))
+        object.__setattr__(self, "restart", stage_checks.to_restart(self.restart, self.name))
         router = stage_checks.router_of(self.name, self.route, self.router, self.dependencies)
         object.__setattr__(self, "router", router)
         if self.config is not None:

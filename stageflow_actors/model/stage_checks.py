@@ -10,6 +10,7 @@ from stageflow_actors.errors import StageDefinitionError, StageflowError
 from stageflow_actors.model.frozen import freeze
 from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.policies.effects import Effects
+from stageflow_actors.model.policies.restart import Restart
 from stageflow_actors.model.policies.timeouts import Timeouts
 
 _LONGEST_TIMEOUT_S = 366 * 24 * 3600
@@ -134,6 +135,17 @@ def to_effects(effects: object, name: str) -> Effects:
         raise StageDefinitionError(
             f"Stage '{name}' has the unknown effects {effects!r:.80}.",
             hint=f"Known: {', '.join(Effects)}.",
+        ) from unknown
+
+
+def to_restart(restart: object, name: str) -> Restart:
+    """``restart`` as ``Restart``."""
+    try:
+        return Restart(restart)  # type: ignore[arg-type] # anything may have been given
+    except ValueError as unknown:
+        raise StageDefinitionError(
+            f"Stage '{name}' has the unknown restart {restart!r:.80}.",
+            hint=f"Known: {', '.join(Restart)}.",
         ) from unknown
 
 

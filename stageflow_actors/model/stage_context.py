@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
-from stageflow_actors.errors import StageAbandonedError
+from stageflow_actors.errors import StageAbandonedError, UnknownPipelineError
+from stageflow_actors.model.ancestry import Ancestry, depth_of
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import NO_CLEANUPS, CleanupFailure, Cleanups
 from stageflow_actors.model.context import RunContext
@@ -16,6 +18,8 @@ from stageflow_actors.model.output import StageArtifact, StageEvent
 from stageflow_actors.model.policies.guard import GuardFeedback
 from stageflow_actors.model.signs import SignsOfLife
 from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.spawning import ChildInput, ChildWish, Inherit, Spawner
+from stageflow_actors.model.subpipeline import SubpipelineResult
 from stageflow_actors.model.timer import PipelineTimer
 
 _NO_DATA = FrozenDict()
@@ -26,18 +30,22 @@ class StageContext(RunContext):
 
     ``data`` is the run's, and read-only. ``artifacts`` and ``emitted`` are this stage's, so far.
     ``feedback`` says why a guard rejected the last output, where this stage runs again for that.
-    ``child_runs`` counts the runs that this execution has started from itself.
+    ``child_runs`` counts the runs that this execution has started from itself. ``ancestry`` says
+    which stage of which run started this one, if one did.
     """
 
     __slots__ = (
         "_generation",
+        "_spawner",
         "_started_by",
+        "ancestry",
         "attempt",
         "child_runs",
         "cleanup_failures",
         "emitted",
         "feedback",
         "inputs",
+        "retires",
         "signs",
         "stage_name",
     )
@@ -58,6 +66,8 @@ class StageContext(RunContext):
         started_by: str = "",
         feedback: GuardFeedback | None = None,
         signs: SignsOfLife | None = None,
+        ancestry: Ancestry | None = None,
+        spawner: Spawner | None = None,
     ) -> None:
         super().__init__(
             snapshot,
@@ -75,8 +85,11 @@ class StageContext(RunContext):
         self.child_runs = 0
         self.feedback = feedback
         self.signs = signs
+        self.retires = False
         self._generation = generation
         self._started_by = started_by
+        self.ancestry = ancestry
+        self._spawner = spawner
 
     @property
     def effect_key(self) -> str:
@@ -100,6 +113,103 @@ class StageContext(RunContext):
         self._check_not_abandoned()
         if self.signs is not None:
             self.signs.beat()
+
+    @property
+    def depth(self) -> int:
+        """How many runs are above this one: 0 for one that no stage has spawned."""
+        return depth_of(self.ancestry)
+
+    async def spawn(
+        self,
+        pipeline: str,
+        inputs: ChildInput = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the limit of the child, kept elsewhere
+        correlation_id: UUID | None = None,
+        execution_mode: str | None = None,
+        inherit_data: Inherit = False,
+    ) -> SubpipelineResult:
+        """Run a pipeline of the runtime's registry as a child of this run; wait for its end.
+
+        However the child ends is a result, and raises nothing here. ``inputs`` is what its first
+        stages read: a text, or a mapping whose ``input_text`` becomes the child's, and whose other
+        keys its ``data``. The child keeps the identity, the correlation id, the ports and the
+        snapshot of this run, and may take ``timeout`` seconds or what is left of this one's time.
+        It is cancelled, and ended, with this stage; so it is if the caller is cancelled.
+
+        Raises:
+            UnknownPipelineError: the runtime knows no such pipeline.
+            MaxDepthExceededError: ``Settings.max_spawn_depth`` runs are above this one.
+            SpawnRefusedError: this stage was told to stop, or has started too many.
+            StageAbandonedError: the run has given this execution up.
+            InvalidRunInputError, StageContractError: the child cannot run from these inputs.
+            AuthenticationError, TenantAccessDeniedError: the child may not be started.
+            TypeError: ``inherit_data`` is a string.
+        """
+        self._check_not_abandoned()
+        if self._spawner is None:
+            raise UnknownPipelineError(
+                f"Pipeline {pipeline!r:.80} cannot be spawned: the runtime has no registry.",
+                hint="Give it one: LocalRuntime(registry=[...]) or RayRuntime(registry=[...]).",
+            )
+        wish = ChildWish(pipeline, inputs, timeout, correlation_id, execution_mode, inherit_data)
+        return await self._spawner.spawn(self, wish)
+
+    async def spawn_many(
+        self,
+        pipeline: str,
+        inputs: Iterable[ChildInput],
+        *,
+        concurrency: int | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the limit of the child, kept elsewhere
+        correlation_id: UUID | None = None,
+        execution_mode: str | None = None,
+        inherit_data: Inherit = False,
+    ) -> list[SubpipelineResult]:
+        """``spawn`` once per input, all at once or ``concurrency`` at a time; results in order.
+
+        What raises for one of them cancels the others and is raised when they have ended.
+
+        Raises:
+            ValueError: ``concurrency`` is less than 1.
+        """
+        import asyncio  # a fifth of this package's import time, and only stages need it here
+
+        if concurrency is not None and concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, got {concurrency}.")
+        turns = asyncio.Semaphore(concurrency) if concurrency else None
+
+        async def one(given: ChildInput) -> SubpipelineResult:
+            async with turns or nullcontext():
+                return await self.spawn(
+                    pipeline,
+                    given,
+                    timeout=timeout,
+                    correlation_id=correlation_id,
+                    execution_mode=execution_mode,
+                    inherit_data=inherit_data,
+                )
+
+        children = [asyncio.ensure_future(one(each)) for each in tuple(inputs)]
+        try:
+            return await asyncio.gather(*children)
+        except BaseException:
+            for child in children:
+                child.cancel()
+            await asyncio.gather(*children, return_exceptions=True)
+            raise
+
+    def retire(self) -> None:
+        """Have the process of this stage end when all that it is executing has.
+
+        Sheds what a library has leaked, or reads new files in ``setup``. One whose ``restart`` is
+        permanent goes on until its successor is ready; the others leave the stage without one.
+
+        Raises:
+            StageAbandonedError: the run has given this execution up.
+        """
+        self._check_not_abandoned()
+        self.retires = True
 
     def end(self) -> Cleanups:
         """For the runtime, when the body has ended: what is to be done now."""

@@ -20,7 +20,8 @@ _ENDINGS = (
     Ending.TIMED_OUT,
 )
 _ANSWERS = (Ending.OK, Ending.SKIP, Ending.FAIL, Ending.RETRY, Ending.CANCEL, Ending.CANCEL_BRANCH)
-_LOSSES = (FaultKind.DIES, FaultKind.REPLY_LOST, FaultKind.INNOCENT_KILL)
+_DEATHS = (FaultKind.DIES, FaultKind.POISON)
+_LOSSES = (*_DEATHS, FaultKind.REPLY_LOST, FaultKind.INNOCENT_KILL)
 _LENGTHS = (0.0, *[0.25] * 4, *[0.5] * 4, *[0.75] * 2, 1.0, 1.5)
 
 
@@ -57,14 +58,23 @@ class Script(NamedTuple):
 
 
 def draw_script(
-    random: Random, plan: Plan, index: int, faults: FaultPlan, *, may_hang: bool
+    random: Random,
+    plan: Plan,
+    index: int,
+    faults: FaultPlan,
+    *,
+    may_hang: bool,
+    is_poisoned: bool,
 ) -> Script:
     """What the next execution of stage ``index`` does.
 
-    ``may_hang``: something will have it stopped at last.
+    ``may_hang``: something will have it stopped at last. ``is_poisoned``: its input has killed its
+    process before, and does so again.
     """
     stage = plan.stages[index]
     fault = faults.draw_for_body(_impossible(stage, may_hang=may_hang))
+    if is_poisoned:
+        fault = FaultKind.POISON
     unit_s = stage.timeout_s or stage.total_s or 1.0
     length_s = random.choice(_LENGTHS) * unit_s
     effect_s = random.choice((0.0, 0.5, 1.0)) * length_s if random.random() < 0.7 else None
@@ -74,7 +84,7 @@ def draw_script(
     told, hint = _draw_end(random, stage, fault)
     if fault is FaultKind.REPLY_LOST and effect_s is None:
         effect_s = length_s
-    if fault is FaultKind.DIES and effect_s == length_s:
+    if fault in _DEATHS and effect_s == length_s:
         effect_s = None  # it did not get that far
     signal = _draw_signal(random, plan, index) if told is Ending.OK else None
     return Script(

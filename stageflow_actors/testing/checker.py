@@ -22,6 +22,11 @@ from stageflow_actors.testing.rules.bookkeeping import (
     results_are_of_the_last_attempt,
     timers_are_disarmed_once,
 )
+from stageflow_actors.testing.rules.losses import (
+    repeats_nothing_poisoned,
+    says_what_is_poisoned,
+    tries_suspects_alone,
+)
 from stageflow_actors.testing.rules.order import (
     finalizers_have_run,
     reads_nothing_rejected,
@@ -55,6 +60,8 @@ _BEFORE_A_RECORD: tuple[tuple[Rule, Callable[[Story, Record], Iterator[str]]], .
     (Rule.FINALIZERS, finalizers_have_run),
     (Rule.ATTEMPTS, attempts_follow_each_other),
     (Rule.ONCE_ONLY, repeats_nothing_in_doubt),
+    (Rule.POISON, tries_suspects_alone),
+    (Rule.POISON, says_what_is_poisoned),
     (Rule.TOTAL_TIME, keeps_to_the_total_time),
     (Rule.WAITS, retries_wait),
     (Rule.STOPS, stops_follow_each_other),
@@ -64,6 +71,7 @@ _BEFORE_A_RECORD: tuple[tuple[Rule, Callable[[Story, Record], Iterator[str]]], .
 )
 _AFTER_A_RECORD: tuple[tuple[Rule, Callable[[Story, Record], Iterator[str]]], ...] = (
     (Rule.ATTEMPTS, repeats_what_a_policy_covers),
+    (Rule.POISON, repeats_nothing_poisoned),
     (Rule.BUDGET, keeps_to_the_budget),
     (Rule.WAITS, waits_are_as_asked),
     (Rule.GUARD_ROUNDS, guards_reject_so_often),

@@ -25,6 +25,8 @@ class FaultKind(StrEnum):
     """The process dies, somewhere before the end of the body."""
     REPLY_LOST = "reply_lost"
     """The body did all its work, and its reply is lost."""
+    POISON = "poison"
+    """The input is such that the process dies whenever the stage runs in this run."""
     INNOCENT_KILL = "innocent_kill"
     """The process is ended for what another execution did."""
     DUPLICATE_END = "duplicate_end"
@@ -37,6 +39,8 @@ class FaultKind(StrEnum):
     """Somebody cancels the run."""
     RUN_DEADLINE = "run_deadline"
     """The run uses up its time."""
+    ESCALATES = "escalates"
+    """The supervisor gives up, and ends all of its runs."""
     GUARD_REJECTS = "guard_rejects"
     """A guard rejects what its producer made."""
     RETRY_AFTER = "retry_after"
@@ -51,6 +55,7 @@ _BODY_FAULTS = (
     FaultKind.HANGS,
     FaultKind.DIES,
     FaultKind.REPLY_LOST,
+    FaultKind.POISON,
     FaultKind.INNOCENT_KILL,
     FaultKind.GUARD_REJECTS,
     FaultKind.RETRY_AFTER,

@@ -20,6 +20,8 @@ class What(StrEnum):
 
     ACCEPTED = "accepted"
     CANCEL_ASKED = "cancel asked"
+    ESCALATED = "escalated"
+    """The supervisor gave up."""
     STARTED = "started"
     EFFECT = "effect"
     """The body wrote something to the world outside."""
@@ -45,7 +47,8 @@ class Record(NamedTuple):
 
     ``stage`` is an index, -1 for the whole run. ``text`` is a reason, the type of an event or the
     status of a verdict, and ``data`` the rest of those two. ``seconds`` is what a timer was armed
-    with. The facts of a tick stand before what the engine commanded on them.
+    with, ``is_alone`` says that an attempt was started in a process of its own. The facts of a tick
+    stand before what the engine commanded on them.
     """
 
     what: What
@@ -60,6 +63,7 @@ class Record(NamedTuple):
     timer: Timer | None = None
     seconds: float = 0.0
     data: Mapping[str, Any] | None = None
+    is_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ class History:
         told = [f"#{record.tick} {record.at:g}s", record.what.value, name]
         if record.attempt:
             told.append(f"attempt {record.attempt}")
+        if record.is_alone:
+            told.append("alone")
         if record.timer is not None:
             told.append(f"timer {record.timer.kind} {record.seconds:g}s")
         told += [str(part) for part in (record.ending, record.text, record.data) if part]

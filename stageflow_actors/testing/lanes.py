@@ -41,11 +41,12 @@ class Note(StrEnum):
 class Rank(IntEnum):
     """What stops a run; the smallest of a tick decides."""
 
-    FAILURE = 1
-    TIMEOUT = 2
-    DEADLINE = 3
-    STAGE_CANCEL = 4
-    EXTERNAL_CANCEL = 5
+    ESCALATION = 1
+    FAILURE = 2
+    TIMEOUT = 3
+    DEADLINE = 4
+    STAGE_CANCEL = 5
+    EXTERNAL_CANCEL = 6
 
 
 class Cause(NamedTuple):
@@ -75,7 +76,8 @@ class Lane:
     """One stage. ``open`` is the attempt whose end has not been told, 0 for none.
 
     ``is_told``: it was told to stop; ``is_late``: because its time was up. ``in_doubt``: an
-    attempt of it was lost or timed out. ``retries`` and ``losses`` count since it was last
+    attempt of it was lost or timed out. ``is_alone``: the last attempt had a process of its own.
+    ``retries`` and ``deaths``, those that nothing else is guilty of, count since it was last
     forgotten, ``rejections`` those of a guard in a row.
     """
 
@@ -83,12 +85,13 @@ class Lane:
     last: int = 0
     is_told: bool = False
     is_late: bool = False
+    is_alone: bool = False
     outcome: Outcome | None = None
     is_tolerated: bool = False
     in_doubt: bool = False
     is_out_of_time: bool = False
     retries: int = 0
-    losses: int = 0
+    deaths: int = 0
     retry_due: float = 0.0
     note: Note | None = None
     route: str | None = None
@@ -112,9 +115,10 @@ class Lane:
         """Whether nothing of it goes on."""
         return self.open == 0 and self.outcome is not Outcome.RETRYING
 
-    def start(self, attempt: int) -> None:
+    def start(self, attempt: int, *, is_alone: bool) -> None:
         """Another attempt begins."""
         self.open = self.last = attempt
+        self.is_alone = is_alone
         self.is_told = self.is_late = self.is_tolerated = False
         self.outcome = None
 
@@ -122,7 +126,7 @@ class Lane:
         """It is as if it had never run, but for the number of its attempts and for doubts."""
         self.outcome, self.note, self.route = None, None, None
         self.is_tolerated = self.is_out_of_time = False
-        self.retries = self.losses = 0
+        self.retries = self.deaths = 0
 
     def count_rejection(self, fingerprint: str) -> None:
         """A guard has rejected once more."""

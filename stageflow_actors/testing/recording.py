@@ -17,6 +17,7 @@ from stageflow_actors.engine.commands import (
 )
 from stageflow_actors.engine.facts import (
     CancelRequested,
+    Escalated,
     Fact,
     RunAccepted,
     StageEnded,
@@ -38,6 +39,8 @@ def record_of_fact(fact: Fact, at: float, tick: int) -> Record:
             return _of_timer(What.FIRED, at, tick, timer)
         case CancelRequested(reason):
             return Record(What.CANCEL_ASKED, at, tick, text=reason)
+        case Escalated(reason):
+            return Record(What.ESCALATED, at, tick, text=reason)
         case StageEnded():
             place = (fact.stage, fact.attempt, fact.reason)
             return Record(What.END_TOLD, at, tick, *place, fact.ending, fact.hint, fact.signal)
@@ -47,7 +50,7 @@ def record_of_command(command: Command, at: float, tick: int) -> Record:
     """What the engine commanded."""
     match command:
         case StartStage(stage, attempt):
-            return Record(What.STARTED, at, tick, stage, attempt)
+            return Record(What.STARTED, at, tick, stage, attempt, is_alone=command.is_alone)
         case SkipStage(stage, reason):
             return Record(What.SKIPPED, at, tick, stage, text=reason)
         case InterruptStage(stage, attempt, reason):

@@ -21,6 +21,7 @@ class Rule(StrEnum):
     ATTEMPTS = "attempts follow each other, as often as the policy says"
     ONE_RESULT = "a result comes from the last attempt, once"
     ONCE_ONLY = "what may happen once only is not repeated in doubt"
+    POISON = "what kills its process is tried alone, and then not again"
     TOTAL_TIME = "no attempt after the time for all of them"
     BUDGET = "a run has so many retries"
     WAITS = "a retry waits as long as it has to"

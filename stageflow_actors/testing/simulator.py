@@ -126,6 +126,8 @@ class _Simulation:
                     world.cancel()  # before anything has begun
                 else:
                     world.clock.schedule(at_s, world.cancel)
+        if self._faults.strikes(FaultKind.ESCALATES, 0.2):
+            world.clock.schedule(random.choice((0.0, 0.25, 0.5, 1.0, 2.0)), world.escalate)
         for _ in range(2):
             at_s = random.choice((0.0, 0.25, 0.5, 1.0))
             jumps = FaultKind.CLOCK_JUMP in self._faults.active

@@ -37,7 +37,8 @@ class Story:
 
     ``changes`` has every outcome so far, and ``change`` the one that the last record brought.
     ``causes`` are the reasons to stop so far, ``live`` the bodies that really are, ``answered``
-    the first stage that answered a stop by asking for one.
+    the first stage that answered a stop by asking for one. ``is_cancelled``: there has been
+    something after which nothing starts, be it a cancel, the run's deadline or an escalation.
     """
 
     def __init__(self, history: History) -> None:
@@ -87,10 +88,10 @@ class Story:
         """Take note of the next record."""
         self.change = None
         match record.what:
-            case What.ACCEPTED | What.CANCEL_ASKED | What.FIRED:
+            case What.ACCEPTED | What.CANCEL_ASKED | What.ESCALATED | What.FIRED:
                 self._read_stop(record)
             case What.STARTED:
-                self.lanes[record.stage].start(record.attempt)
+                self.lanes[record.stage].start(record.attempt, is_alone=record.is_alone)
                 self.live.add((record.stage, record.attempt))
             case What.BODY_OVER:
                 self.live.discard((record.stage, record.attempt))
@@ -132,23 +133,24 @@ class Story:
 
     def _read_stop(self, record: Record) -> None:
         if record.what is What.CANCEL_ASKED:
-            self.is_cancelled = True
-            self.causes.append(Cause(record.tick, Rank.EXTERNAL_CANCEL, -1))
+            self._note_the_end_of_starts(record, Rank.EXTERNAL_CANCEL)
+        elif record.what is What.ESCALATED:
+            self._note_the_end_of_starts(record, Rank.ESCALATION)
         elif record.what is What.ACCEPTED:
             limit_s = self.history.limit_s
             if limit_s is not None and limit_s <= 0:
-                self._note_deadline(record)
+                self._note_the_end_of_starts(record, Rank.DEADLINE)
         elif record.timer is not None and record.timer.kind is TimerKind.RUN:
-            self._note_deadline(record)
+            self._note_the_end_of_starts(record, Rank.DEADLINE)
         elif record.timer is not None and record.timer.kind is TimerKind.TOTAL:
             self.lanes[record.stage].is_out_of_time = True
         elif record.timer is not None and record.timer.kind is TimerKind.GUARD:
             lane = self.lanes[record.stage]
             lane.guard_time_up = record.tick if lane.rejections else None
 
-    def _note_deadline(self, record: Record) -> None:
+    def _note_the_end_of_starts(self, record: Record, rank: Rank) -> None:
         self.is_cancelled = True
-        self.causes.append(Cause(record.tick, Rank.DEADLINE, -1))
+        self.causes.append(Cause(record.tick, rank, -1))
 
     def _read_told(self, record: Record) -> None:
         lane = self.lanes[record.stage]
@@ -180,6 +182,7 @@ class Story:
         if lane.open != record.attempt:
             return  # told before, or of an attempt that is of no interest any more
         lane.open = 0
+        lane.deaths += is_death(record) and not lane.is_told
         outcome = self._outcome_of(record, lane)
         if lane.is_late or record.ending in (Ending.LOST, Ending.TIMED_OUT):
             lane.in_doubt = True
@@ -226,7 +229,8 @@ class Story:
             self.answered = answer if self.answered is None else min(self.answered, answer)
         is_free = outcome is Outcome.RETRYING and self._is_free(index, told)
         if outcome is Outcome.RETRYING:
-            self._count_retry(lane, told, is_free=is_free)
+            lane.retries += not is_free
+            self.retries_spent += not is_free
         elif outcome is Outcome.REJECTED:
             hint = None if told is None else told.hint
             lane.count_rejection("" if hint is None else hint.fingerprint)
@@ -239,23 +243,10 @@ class Story:
     def _is_free(self, index: int, told: Record | None) -> bool:
         stage, lane = self.stages[index], self.lanes[index]
         is_loss = told is not None and told.ending is Ending.LOST and not lane.is_late
-        if not is_loss or stage.effects is Effects.ONCE_ONLY:
+        if told is None or not is_loss or stage.effects is Effects.ONCE_ONLY:
             return False
-        if told is not None and told.hint is not None and told.hint.is_innocent:
-            return stage.effects.allow_repeats or (
-                stage.retry is not None and stage.retry.covers_loss
-            )
-        return stage.effects.allow_repeats and (
-            lane.losses < self.history.settings.max_losses_per_stage
-        )
-
-    def _count_retry(self, lane: Lane, told: Record | None, *, is_free: bool) -> None:
-        is_innocent = told is not None and told.hint is not None and told.hint.is_innocent
-        if not is_free:
-            lane.retries += 1
-            self.retries_spent += 1
-        elif not is_innocent:
-            lane.losses += 1
+        policy_covers = stage.retry is not None and stage.retry.covers_loss
+        return stage.effects.allow_repeats or (policy_covers and not is_death(told))
 
     def _read_timer(self, record: Record) -> None:
         timer, lane = record.timer, self.lanes[record.stage]
@@ -281,6 +272,12 @@ class Story:
 def schedule_of(stage: StagePlan) -> RetrySchedule:
     """The policy of a stage, or what one without a policy gets that asks for a retry."""
     return stage.retry or RetryPolicy().schedule
+
+
+def is_death(told: Record) -> bool:
+    """Whether an attempt killed its process, as far as anybody knows."""
+    is_innocent = told.hint is not None and told.hint.is_innocent
+    return told.ending is Ending.LOST and not is_innocent
 
 
 def _by_rank(cause: Cause) -> tuple[Rank, int]:

@@ -10,6 +10,7 @@ from stageflow_actors.engine.facts import (
     NO_HINT,
     CancelRequested,
     Ending,
+    Escalated,
     Fact,
     FailureHint,
     Signal,
@@ -69,6 +70,7 @@ class World:
         self._offset_s = 0.0
         self._bodies: dict[int, _Body] = {}
         self._timers: dict[Timer, Alarm] = {}
+        self._poisoned: set[int] = set()
 
     def wall(self) -> float:
         """What the wall clock shows now, in seconds since the Unix epoch."""
@@ -84,9 +86,23 @@ class World:
         self._note(FaultKind.CANCELLED_OUTSIDE)
         self.inbox.append(CancelRequested("the user left", self.wall()))
 
+    def escalate(self) -> None:
+        """Have the supervisor give up."""
+        self._note(FaultKind.ESCALATES)
+        self.inbox.append(Escalated("too many deaths", self.wall()))
+
     def start(self, stage: int, attempt: int, *, may_hang: bool) -> None:
         """Begin an execution."""
-        script = draw_script(self._random, self._plan, stage, self.faults, may_hang=may_hang)
+        script = draw_script(
+            self._random,
+            self._plan,
+            stage,
+            self.faults,
+            may_hang=may_hang,
+            is_poisoned=stage in self._poisoned,
+        )
+        if script.fault is FaultKind.POISON:
+            self._poisoned.add(stage)
         body = _Body(stage, attempt, script)
         self._bodies[stage] = body
         if attempt > 1 and self.faults.strikes(FaultKind.LATE_END, 0.4):

@@ -114,15 +114,15 @@ async def test_lost_supervisor_fails_its_runs_with_a_code_and_takes_its_stages_a
     await app.close()
 
 
-async def test_lost_supervisor_is_named_by_runs_and_descriptions():
-    app = await RayRuntime().deploy(three_stages()).open()
-    os.kill((await app.describe())["supervisor_pid"], signal.SIGKILL)
-    with pytest.raises(SupervisorLostError):
-        await app.describe()
-    with pytest.raises(StageExecutionError) as raised:
-        await app.run()
-    assert raised.value.code == "SUPERVISOR-LOST"
-    await app.close()
+async def test_lost_supervisor_is_named_by_descriptions_and_replaced_for_the_next_run():
+    async with RayRuntime().deploy(three_stages()) as app:
+        lost = (await app.describe())["supervisor_pid"]
+        os.kill(lost, signal.SIGKILL)
+        with pytest.raises(SupervisorLostError):
+            await app.describe()
+        results = await asyncio.gather(*(app.run() for _ in range(3)))
+        assert [len(each) for each in results] == [3, 3, 3]
+        assert (await app.describe())["supervisor_pid"] != lost
 
 
 class DieInSetup:

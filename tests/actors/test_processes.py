@@ -92,11 +92,11 @@ async def test_lone_run_makes_no_other_calls_than_those(monkeypatch):
     monkeypatch.setattr(ActorMethod, "_remote", ActorMethod._remote)  # restored afterwards
     async with RayRuntime().deploy(three_stages()) as app:
         await app.run()
-        await app._supervisor.__ray_call__.remote(count_calls)
+        await app.supervisor.actor.__ray_call__.remote(count_calls)
         count_calls()
         await app.run()
         from_here = counted_calls()
-        from_supervisor = await app._supervisor.__ray_call__.remote(counted_calls)
+        from_supervisor = await app.supervisor.actor.__ray_call__.remote(counted_calls)
     assert (from_here, from_supervisor) == (1, 3)
 
 
@@ -128,7 +128,7 @@ async def test_supervisor_loads_no_user_code_and_no_user_data():
     )
     async with RayRuntime().deploy(pipeline) as app:
         results = await app.run(metadata={"custom": Custom()})
-        modules = await app._supervisor.__ray_call__.remote(lambda _self: list(sys.modules))
+        modules = await app.supervisor.actor.__ray_call__.remote(lambda _self: list(sys.modules))
     assert type(results["a"].data["custom"]) is Custom
     assert "stageflow_actors.actors.supervisor" in modules
     assert not [name for name in modules if name.startswith("tests")]
@@ -195,7 +195,7 @@ async def test_watching_a_run_is_counted_as_calls_too():
 
 async def test_events_asked_for_before_the_run_has_arrived_are_not_taken_for_its_end():
     async with RayRuntime().deploy(three_stages()) as app:
-        events, is_last = await app.call("events", "a run that is still on its way", 0)
+        events, is_last = await app.supervisor.call("events", "a run that is still on its way", 0)
     assert (tuple(events), is_last) == ((), False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -21,7 +22,8 @@ from stageflow_actors import (
     StageLostError,
     StageOutput,
 )
-from stageflow_actors.actors.messages import Assignment, Envelope
+from stageflow_actors.actors.messages import Assignment
+from stageflow_actors.actors.orders import Order
 from stageflow_actors.actors.ray_runtime import pack_code
 from stageflow_actors.actors.sealing import seal_view, view_to_payload
 from stageflow_actors.actors.stage_group import StageGroup
@@ -160,7 +162,9 @@ async def test_a_stage_survives_so_many_deaths_of_its_process_and_no_more(ray_se
     async with runtime.deploy(pipeline) as app:
         result = await (await app.start()).result()
     assert result.status is RunStatus.FAILED
-    assert result.failures["only"].code == "STAGE-OUTCOME-UNKNOWN"
+    failure = result.failures["only"]
+    assert failure.code == "STAGE-POISONED"
+    assert isinstance(failure.original, StageLostError)
     assert len(Journal(tmp_path).lines) == 3
 
 
@@ -253,23 +257,31 @@ async def test_a_victim_is_not_charged_for_it(ray_session, tmp_path):
 @pytest.mark.ray
 async def test_a_process_that_is_to_be_ended_twice_at_once_is_replaced_once(ray_session, tmp_path):
     pipeline = one(WaitsAtFirst, tmp_path)
-    group = StageGroup(pipeline.plan, pack_code(pipeline), Settings())
+    changes = []
+    group = StageGroup(
+        pipeline.plan, pack_code(pipeline), Settings(), pytest.fail, lambda: changes.append(1), None
+    )
     assert await group.start() == {}
-    receipts = {}
+    receipts, begin = {}, []
 
     def execute(run, attempt):
         context = PipelineContext.create(input_text=run)
         view = view_to_payload(seal_view(context.view))
-        envelope = Envelope(run, view, context.timer.pipeline_start_ms, Assignment(attempt, {}))
-        receipts[run] = asyncio.get_running_loop().create_future()
-        group.execute(0, envelope, receipts[run].set_result, on_begun=lambda: None)
+        receipt = receipts[run] = asyncio.get_running_loop().create_future()
+        work, started_ms = Assignment(attempt, {}), context.timer.pipeline_start_ms
+        begun = partial(begin.append, run)
+        return group.execute(0, Order(run, view, started_ms, work, receipt.set_result, begun))
 
     for run in ("one", "other"):
-        execute(run, attempt=1)
+        assert execute(run, attempt=1)
         await Gate(tmp_path, f"{run}-runs-1").opened()
     group.kill(0, ("one", 1))
-    execute("next", attempt=2)  # waits for the new process, which is nobody's to end
+    assert not execute("next", attempt=2)  # waits for the new process, which is nobody's to end
     group.kill(0, ("other", 1))
     endings = {run: (await receipt).ending for run, receipt in receipts.items()}
+    told = group.describe()
     await group.stop()
+    assert begin == ["next"]
+    assert (len(told["restarts"]["deaths"]), told["stages"][0]["epoch"]) == (1, 2)
+    assert changes
     assert endings == {"one": "lost", "other": "lost", "next": "ok"}

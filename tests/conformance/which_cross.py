@@ -5,6 +5,50 @@ that it is asked. Starting the processes of all of them takes minutes: the full 
 """
 
 IN_EVERY_RUN = {
+    "test_bad_input": {
+        "test_raised_exception_arrives_with_type_args_text_and_traceback",
+        "test_exception_that_cannot_be_pickled_keeps_its_type_name_and_text",
+        "test_stage_that_tries_to_end_the_process_fails_and_the_stage_lives_on",
+        "test_stage_that_cannot_be_set_up_fails_the_deployment_and_is_named",
+        "test_deployment_given_up_while_it_opens_tears_down_what_was_set_up",
+        "test_input_that_cannot_be_pickled_is_refused_before_the_run",
+    },
+    "test_isolation": {
+        "test_plain_data_arrives_deeply_read_only",
+        "test_objects_arrive_as_a_copy_for_each_reader",
+        "test_arrays_arrive_read_only_with_shape_type_and_values",
+        "test_odd_but_legal_values_arrive_unchanged",
+        "test_output_that_cannot_leave_fails_its_stage_and_loses_nothing_else",
+    },
+    "test_cleanup": {
+        "test_cleanups_run_newest_first_and_once_however_the_stage_ends",
+        "test_cleanups_run_once_in_a_stage_that_is_interrupted",
+        "test_cleanup_of_a_plain_def_runs_in_the_thread_of_its_body",
+        "test_dependents_and_verdict_come_after_the_cleanups",
+    },
+    "test_failure": {
+        "test_siblings_of_a_failed_stage_have_cleaned_up_before_the_verdict",
+        "test_output_of_a_stage_that_finishes_after_its_timeout_is_not_used",
+        "test_failure_carries_every_finished_output",
+        "test_result_never_raises_and_error_says_what_run_would_raise",
+        "test_coroutine_that_a_plain_def_returns_is_stopped_like_any",
+    },
+    "test_cancel": {
+        "test_stage_that_cancels_ends_the_run_with_its_reason_and_all_finished_outputs",
+        "test_context_cancelled_before_the_run_starts_no_stage",
+        "test_cancel_from_outside_stops_the_running_last_stage_at_once",
+        "test_first_reason_stays",
+        "test_cancelled_caller_gets_its_cancel_only_after_the_run_has_ended",
+        "test_closing_a_deployment_cancels_its_runs_and_waits_for_them",
+        "test_cancelling_a_run_started_by_a_stage_leaves_that_stage_alone",
+    },
+    "test_snapshots": {
+        "test_a_full_snapshot_arrives_in_every_stage_as_it_was",
+        "test_no_container_of_a_snapshot_can_be_written_to",
+    },
+    "test_build": {
+        "test_missing_dependency_is_found_when_deploying_and_not_before",
+    },
     "test_modes": {
         "test_fail_fast_async_hands_back_a_live_run_and_tells_its_failure",
         "test_continue_on_error_finishes_what_does_not_need_the_failed_stage",
@@ -163,5 +207,27 @@ IN_EVERY_RUN = {
         "test_blocking_stages_run_at_the_same_time",
         "test_concurrent_runs_share_nothing",
         "test_branches_of_a_diamond_overlap_and_the_join_waits_for_both",
+    },
+    "test_children": {
+        "test_every_end_of_a_child_is_a_result_of_its_own_kind",
+        "test_who_listens_to_errors_of_a_child_hears_of_them",
+        "test_a_child_that_cannot_be_set_up_is_a_failure_and_not_a_hang",
+        "test_a_plain_def_spawns_through_a_loop_of_its_own",
+    },
+    "test_children_inputs": {
+        "test_a_child_is_a_run_of_its_own_for_the_same_people",
+        "test_a_child_that_may_not_be_started_is_not",
+    },
+    "test_children_limits": {
+        "test_how_deep_is_a_setting_that_reaches_every_level",
+        "test_what_a_stage_has_left_behind_starts_no_child",
+    },
+    "test_children_events": {
+        "test_events_of_every_generation_reach_the_sink_each_once_under_their_own_run",
+        "test_events_of_a_long_child_arrive_while_it_runs",
+    },
+    "test_children_ends": {
+        "test_a_cancel_goes_down_to_every_generation",
+        "test_a_child_that_is_given_up_at_once_ends_too",
     },
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stageflow_actors.engine.facts import (
     CancelRequested,
     Ending,
+    Escalated,
     Fact,
     RunAccepted,
     StageEnded,
@@ -16,7 +17,14 @@ from stageflow_actors.engine.facts import (
 from stageflow_actors.engine.state import RunPhase, StageState
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
-from tests.engine.naive_failures import is_exhausted, is_rejection, repeat_of
+from tests.engine.naive_failures import (
+    is_alone,
+    is_death,
+    is_exhausted,
+    is_poisoned,
+    is_rejection,
+    repeat_of,
+)
 from tests.engine.naive_skips import why_not
 
 LIVE = {StageState.RUNNING, StageState.STOPPING, StageState.TIMING_OUT}
@@ -35,11 +43,11 @@ FINAL = {
     Ending.INTERRUPTED: StageState.INTERRUPTED,
 }
 FAILURES = {Ending.FAIL, Ending.RETRY, Ending.LOST, Ending.TIMED_OUT}
-FACTS = [RunAccepted, StageEnded, StopHeard, TimerFired, CancelRequested]
+FACTS = [RunAccepted, StageEnded, StopHeard, TimerFired, CancelRequested, Escalated]
 TIMERS = list(TimerKind)
 LIMITS = {TimerKind.ATTEMPT: "timeout_s", TimerKind.TOTAL: "total_s"}
 OUTSIDE = -1
-STATUS = {1: "failed", 2: "timed_out", 3: "timed_out", 4: "cancelled", 5: "cancelled"}
+STATUS = {0: "failed", 1: "failed", 2: "timed_out", 3: "timed_out", 4: "cancelled", 5: "cancelled"}
 Cause = tuple[int, int, str]
 """Rank, stage, reason."""
 
@@ -55,7 +63,7 @@ class NaiveRun:
         self.attempts = [0] * len(plan.stages)
         self.phase = RunPhase.CREATED
         self.cause: Cause | None = None
-        self.is_cancelled = False  # from outside, or for the lack of time
+        self.is_cancelled = False  # from outside, for the lack of time, or by the supervisor
         self.routes: dict[int, str] = {}
         self.said: dict[int, str] = {}  # why to skip what is conditional on a stage that has run
         self.left: dict[int, str] = {}  # why a stage cancelled its branch
@@ -66,7 +74,7 @@ class NaiveRun:
         self.history: list[tuple[str, int, str]] = []
         self.again: set[int] = set()
         self.killed: list[int] = []
-        self.started: list[tuple[int, int, int | None]] = []
+        self.started: list[tuple[int, int, int | None, bool]] = []
         self.skipped: list[int] = []
         self.rewound: list[int] = []
 
@@ -109,7 +117,8 @@ class NaiveRun:
     def start(self, index: int) -> None:
         self.stages[index] = StageState.RUNNING
         self.attempts[index] += 1
-        self.started.append((index, self.attempts[index], self.feedback.get(index)))
+        guard, alone = self.feedback.get(index), is_alone(self, index)
+        self.started.append((index, self.attempts[index], guard, alone))
 
     def is_due(self, index: int) -> bool:
         stage = self.plan.stages[index]
@@ -148,6 +157,9 @@ class NaiveRun:
         if isinstance(fact, CancelRequested):
             self.is_cancelled = True
             return (5, OUTSIDE, fact.reason)
+        if isinstance(fact, Escalated):
+            self.is_cancelled = True
+            return (0, OUTSIDE, fact.reason)
         if isinstance(fact, TimerFired):
             return self.fire(fact)
         is_current = self.stages[fact.stage] in LIVE and fact.attempt == self.attempts[fact.stage]
@@ -193,11 +205,18 @@ class NaiveRun:
 
     def fail(self, fact: StageEnded) -> Cause | None:
         index, stage = fact.stage, self.plan.stages[fact.stage]
+        if is_death(fact):
+            self.note("death", index)
         repeat = repeat_of(self, fact)
         if repeat is not None:
             self.stages[index] = StageState.RETRYING
             self.note(repeat, index)
             return None
+        reason = fact.reason
+        if is_poisoned(self, fact):
+            self.note("poisoned", index)
+            deaths = f"{self.settings.max_losses_per_stage + 1} times"
+            reason = f"Its process died {deaths}, the last time while it worked on nothing else."
         if is_rejection(self, fact):
             self.note("rejected", index, fact.hint.fingerprint)
             if not is_exhausted(self, index):
@@ -207,9 +226,9 @@ class NaiveRun:
         if stage.fallback is not None:
             return None
         if stage.mode.is_tolerant:
-            self.tolerated[index] = fact.reason
+            self.tolerated[index] = reason
             return None
-        return (2 if fact.ending is Ending.TIMED_OUT else 1, index, fact.reason)
+        return (2 if fact.ending is Ending.TIMED_OUT else 1, index, reason)
 
     def rewind(self, guard: int) -> None:
         for index in self.plan.stages[guard].guard.region:
@@ -317,7 +336,7 @@ class NaiveRun:
         if self.cause is None:
             return "ok", None, None
         rank_, stage, reason = self.cause
-        nobody = "<run>" if rank_ == 3 else "<external>"
+        nobody = {0: "<supervisor>", 3: "<run>"}.get(rank_, "<external>")
         return STATUS[rank_], nobody if stage < 0 else self.plan.stages[stage].name, reason
 
 

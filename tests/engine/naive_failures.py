@@ -29,14 +29,27 @@ def repeat_of(run: NaiveRun, fact: StageEnded) -> str | None:
         covers = policy is not None and policy.covers_loss
         if fact.hint.is_innocent and (is_harmless or covers):
             return "innocent loss"
-        survived = lately.count("loss")
-        if (
-            is_harmless
-            and not fact.hint.is_innocent
-            and survived < run.settings.max_losses_per_stage
-        ):
+        if is_poisoned(run, fact):
+            return None
+        if is_harmless and not fact.hint.is_innocent:
             return "loss"
     return "retry" if is_covered(run, fact) and has_retries_left(run, fact.stage) else None
+
+
+def is_death(fact: StageEnded) -> bool:
+    """It died, and nobody else is guilty of that."""
+    return fact.ending is Ending.LOST and not fact.hint.is_innocent
+
+
+def is_alone(run: NaiveRun, index: int) -> bool:
+    """What dies as often is given a process for itself."""
+    return run.lately(index).count("death") >= run.settings.max_losses_per_stage
+
+
+def is_poisoned(run: NaiveRun, fact: StageEnded) -> bool:
+    """This death, which is in the history already, is the one that is too many."""
+    deaths = run.lately(fact.stage).count("death")
+    return is_death(fact) and deaths == run.settings.max_losses_per_stage + 1
 
 
 def is_covered(run: NaiveRun, fact: StageEnded) -> bool:

@@ -79,7 +79,12 @@ class RandomRun:
         known = open_ if open_ and self.random.random() < 0.9 else names
         picked = self.random.sample(known, min(len(known), self.random.randint(1, 3)))
         facts = [fact for name in names if name in picked for fact in self.pick_about(name)]
-        return [*facts, *self.maybe_run_limit(), *self.maybe_outside()]
+        return [
+            *facts,
+            *self.maybe_run_limit(),
+            *self.maybe_outside(),
+            *self.maybe_escalated(),
+        ]
 
     def pick_about(self, name: str) -> list[Fact]:
         """An end, a timer, or both."""
@@ -108,6 +113,9 @@ class RandomRun:
         plan = self.scene.plan.stages[self.scene.index(name)]
         if plan.guard is not None and chance < 0.6:
             return self.scene.reject(name, self.random.choice("xxxyz"))
+        has_died = "death" in self.naive.lately(self.scene.index(name))
+        if has_died and self.random.random() < 0.6:
+            return self.scene.lost(name, f"{name} dies again")
         if chance < 0.12:
             return self.scene.flaw(name, f"flaw of {name}")
         if chance < 0.4:
@@ -128,6 +136,10 @@ class RandomRun:
     def maybe_outside(self) -> list[Fact]:
         chance = 0.06 if self.naive.cause is not None else 0.02
         return [self.scene.outside()] if self.random.random() < chance else []
+
+    def maybe_escalated(self) -> list[Fact]:
+        chance = 0.04 if self.naive.cause is not None else 0.01
+        return [self.scene.escalated()] if self.random.random() < chance else []
 
     # --- what is compared -------------------------------------------------------------------------
 
@@ -150,7 +162,7 @@ class RandomRun:
     def check_commands(self, told: Told, before: Sequence[StageState]) -> None:
         commands = told.commands
         begun = [command for command in commands if isinstance(command, StartStage)]
-        starts = [(c.stage, c.attempt, c.feedback and c.feedback[0]) for c in begun]
+        starts = [(c.stage, c.attempt, c.feedback and c.feedback[0], c.is_alone) for c in begun]
         assert sorted(starts) == sorted(self.naive.started)
         skips = {c.stage: c.reason for c in commands if isinstance(c, SkipStage)}
         assert skips == {index: self.naive.not_run[index] for index in self.naive.skipped}
@@ -230,16 +242,18 @@ class RandomRun:
         seen["skipped in a stopping run"] += len(told.skipped) if is_stopping else 0
         seen["retried in the tick of the stop"] += sum(
             attempt > 1 and is_stopping and not again and index not in naive.feedback
-            for index, attempt, _feedback in naive.started
+            for index, attempt, _feedback, _alone in naive.started
         )
         seen["finalizers told to stop"] += len(told.interrupted) if again else 0
         seen["retried in a stopping run"] += told.events.count("stage.retry_scheduled") * again
         seen["repeated with the same feedback"] += sum(
             feedback is not None and ("retry", index, "") in naive.history
-            for index, _attempt, feedback in naive.started
+            for index, _attempt, feedback, _alone in naive.started
         )
+        seen["alone"] += sum(alone for *_start, alone in naive.started)
         seen["between producer and guard"] += len(naive.rewound) > 2
         if told.verdict is not None:
             seen[told.verdict[0]] += 1
             seen["run limit"] += told.verdict[1] == "<run>"
+            seen["escalated"] += told.verdict[1] == "<supervisor>"
             seen.update(what for what, _stage, _detail in naive.history)

@@ -17,6 +17,7 @@ from stageflow_actors.engine.commands import (
 from stageflow_actors.engine.facts import (
     CancelRequested,
     Ending,
+    Escalated,
     Fact,
     FailureHint,
     RunAccepted,
@@ -126,6 +127,9 @@ class Scene:
     def outside(self, reason: str = "user left") -> Fact:
         return CancelRequested(reason, self.now)
 
+    def escalated(self, reason: str = "too many deaths") -> Fact:
+        return Escalated(reason, self.now)
+
     # --- what there is ----------------------------------------------------------------------------
 
     def timer_of(self, kind: TimerKind, stage: str = "") -> Timer:
@@ -169,6 +173,12 @@ class Told:
     @property
     def started(self) -> list[str]:
         return [self._names[c.stage] for c in self.commands if isinstance(c, StartStage)]
+
+    @property
+    def alone(self) -> list[str]:
+        """Those of ``started`` that are to have a process for themselves."""
+        starts = [c for c in self.commands if isinstance(c, StartStage)]
+        return [self._names[c.stage] for c in starts if c.is_alone]
 
     @property
     def skipped(self) -> dict[str, str]:

@@ -195,6 +195,18 @@ def start_without_an_input(failing):
     del failing.blocked[index(failing, "b")]
 
 
+def survive_too_many_losses(failing):
+    failing.tries[index(failing, "c")].losses = failing.settings.max_losses_per_stage + 1
+
+
+def poison_a_stage_that_waits_to_be_retried(failing):
+    failing.poisoned[index(failing, "c")] = ""
+
+
+def poison_a_stage_that_was_never_lost(failing):
+    failing.poisoned[index(failing, "a")] = ""
+
+
 def retry_too_often(failing):
     failing.tries[index(failing, "c")].retries = 2
 
@@ -284,6 +296,9 @@ MUTANTS = {
     tolerate_a_stage_that_has_not_failed: "is tolerated, and has not failed",
     fall_back_on_nothing: "fell back on nothing",
     start_without_an_input: "started without what it requires",
+    survive_too_many_losses: "was repeated after too many losses",
+    poison_a_stage_that_waits_to_be_retried: "is poisoned, and has not failed",
+    poison_a_stage_that_was_never_lost: "is poisoned, and was not tried alone",
     retry_too_often: "was retried too often",
     retry_beyond_the_budget: "more retries than the run has",
     keep_the_rounds_of_a_guard_that_has_passed: "the rounds of",

@@ -67,17 +67,6 @@ def test_a_harmless_stage_survives_as_many_losses_as_the_settings_say(most):
     assert [survives(scene) for _ in range(most + 1)] == [True] * most + [False]
 
 
-def test_losses_beyond_that_are_charged_to_a_policy_that_covers_them():
-    settings = Settings(max_losses_per_stage=1)
-    scene = begun("effects:none retry:2 covers:loss", settings)
-    waits = []
-    for _ in range(2):
-        waits.append(scene.tick(scene.lost("a")).armed["retry", "a"])
-        scene.tick(scene.fired(TimerKind.RETRY, "a"))
-    assert waits == [0.0, 1.0]
-    assert not survives(scene)
-
-
 def test_a_covered_loss_waits_as_any_retry_and_counts_as_one():
     scene = begun("retry:2 covers:loss")
     assert scene.tick(scene.lost("a")).armed == {("retry", "a"): 1.0}

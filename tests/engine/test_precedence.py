@@ -14,6 +14,7 @@ FLAT = {"a": "", "b": "", "c": "", "d": ""}
 TIMED_OUT = "Stage timed out after 1000ms"
 
 NEWS = {
+    "escalation": lambda scene: scene.escalated("too many deaths"),
     "failure": lambda scene: scene.fail("d", "boom"),
     "timeout": lambda scene: scene.timer("c"),
     "stage cancel": lambda scene: scene.cancel("b", "enough"),
@@ -21,6 +22,7 @@ NEWS = {
     "completion": lambda scene: scene.ok("a"),
 }
 VERDICTS = {
+    "escalation": ("failed", "<supervisor>", "too many deaths"),
     "failure": ("failed", "d", "boom"),
     "timeout": ("timed_out", "c", TIMED_OUT),
     "stage cancel": ("cancelled", "b", "enough"),
@@ -46,10 +48,10 @@ def verdict_of(scene, facts):
 
 @pytest.mark.parametrize(
     "news",
-    [news for size in (2, 3, 4, 5) for news in itertools.combinations(NEWS, size)],
+    [news for size in range(2, 7) for news in itertools.combinations(NEWS, size)],
     ids=" + ".join,
 )
-def test_failure_beats_timeout_beats_a_stages_cancel_beats_one_from_outside(news):
+def test_escalation_beats_failure_beats_timeout_beats_a_stages_cancel_beats_one_from_outside(news):
     expected = VERDICTS[next(kind for kind in RANKS if kind in news)]
     for order in itertools.permutations(news):
         scene = scene_of()
@@ -87,6 +89,7 @@ def test_decisive_looks_at_kind_first_and_then_at_position():
         Cause(CauseKind.TIMEOUT, 1, ""),
         Cause(CauseKind.FAILURE, 9, ""),
         Cause(CauseKind.FAILURE, 3, ""),
+        Cause(CauseKind.ESCALATION, None, ""),
     ]
     while causes:
         expected = min(causes, key=lambda cause: (cause.kind, cause.stage or 0))
@@ -112,11 +115,11 @@ def outcome(ticks):
 
 @st.composite
 def random_ticks(draw):
-    """Three ticks with one fact about each stage and one cancel from outside."""
+    """Three ticks with one fact about each stage, one cancel from outside and one escalation."""
     ends = ["ok", "skip", "fail", "cancel", "cancel", "interrupted"]
     limits = {"a": ["timer"], "c": ["timer"]}
     facts = [(draw(st.sampled_from(ends + limits.get(stage, []))), stage) for stage in FLAT]
-    facts = draw(st.permutations([*facts, ("outside",)]))
+    facts = draw(st.permutations([*facts, ("outside",), ("escalated",)]))
     first, second = sorted(draw(st.tuples(*[st.integers(0, len(facts))] * 2)))
     return [facts[:first], facts[first:second], facts[second:]]
 

@@ -7,6 +7,7 @@ import pytest
 from stageflow_actors.engine.facts import (
     CancelRequested,
     Ending,
+    Escalated,
     RunAccepted,
     StageEnded,
     StopHeard,
@@ -102,6 +103,7 @@ FACTS = {
     StopHeard: lambda scene: scene.heard("b"),
     TimerFired: lambda scene: scene.timer("b"),
     CancelRequested: Scene.outside,
+    Escalated: Scene.escalated,
 }
 LEADS_TO = {
     (RunPhase.CREATED, RunAccepted): (RunPhase.RUNNING, 0),
@@ -109,14 +111,17 @@ LEADS_TO = {
     (RunPhase.RUNNING, StopHeard): (RunPhase.RUNNING, 1),
     (RunPhase.RUNNING, TimerFired): (RunPhase.STOPPING, 0),
     (RunPhase.RUNNING, CancelRequested): (RunPhase.STOPPING, 0),
+    (RunPhase.RUNNING, Escalated): (RunPhase.STOPPING, 0),
     (RunPhase.STOPPING, StageEnded): (RunPhase.ENDED, 0),
     (RunPhase.STOPPING, StopHeard): (RunPhase.STOPPING, 0),
     (RunPhase.STOPPING, TimerFired): (RunPhase.STOPPING, 1),
     (RunPhase.STOPPING, CancelRequested): (RunPhase.STOPPING, 1),
+    (RunPhase.STOPPING, Escalated): (RunPhase.STOPPING, 1),
     (RunPhase.ENDED, StageEnded): (RunPhase.ENDED, 1),
     (RunPhase.ENDED, StopHeard): (RunPhase.ENDED, 1),
     (RunPhase.ENDED, TimerFired): (RunPhase.ENDED, 1),
     (RunPhase.ENDED, CancelRequested): (RunPhase.ENDED, 1),
+    (RunPhase.ENDED, Escalated): (RunPhase.ENDED, 1),
 }
 
 

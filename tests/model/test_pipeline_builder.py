@@ -14,6 +14,7 @@ from stageflow_actors import (
     Pipeline,
     PipelineContext,
     PipelineValidationError,
+    Placement,
     RetryPolicy,
     StageDefinitionError,
     StageKind,
@@ -244,6 +245,8 @@ SAME = {
     "guard_retry": GuardRetryPolicy("x"),
     "breaker": BreakerPolicy(),
     "idempotency": IdempotencyPolicy(),
+    "restart": "permanent",
+    "placement": None,
 }
 DIFFERENT = {
     "runner": AsyncStage,
@@ -265,6 +268,8 @@ DIFFERENT = {
     "guard_retry": GuardRetryPolicy("y"),
     "breaker": BreakerPolicy(failure_threshold=2),
     "idempotency": IdempotencyPolicy(ttl_s=1.0),
+    "restart": "temporary",
+    "placement": Placement(num_cpus=1),
 }
 
 

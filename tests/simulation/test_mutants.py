@@ -3,8 +3,9 @@
 import pytest
 
 from stageflow_actors.testing import Rule, simulate, violations
-from tests.simulation.mutants import MUTANTS
+from tests.simulation import mutants, mutants_of_deaths
 
+MUTANTS = [*mutants.MUTANTS, *mutants_of_deaths.MUTANTS]
 MOST_SEEDS = 1_000
 
 

@@ -58,13 +58,13 @@ def reads_nothing_rejected(story: Story, record: Record) -> Iterator[str]:
 
 
 def starts_nothing_late(story: Story, record: Record) -> Iterator[str]:
-    """After a cancel or the run's deadline nothing starts, after a failure only finalizers."""
+    """After a failure only finalizers start, and after any other reason to stop nothing does."""
     cause = story.cause
     if record.what is not What.STARTED or cause is None:
         return
     name = story.stages[record.stage].name
     if story.is_cancelled:
-        yield f"{name} started after a cancel, or after the time of the run"
+        yield f"{name} started after a cancel, the time of the run or an escalation"
     elif cause.rank is Rank.STAGE_CANCEL:
         yield f"{name} started after a stage had stopped the run"
     elif record.stage not in story.history.plan.finalizers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stageflow_actors.model.results import EXTERNAL, RUN, RunStatus
+from stageflow_actors.model.results import EXTERNAL, RUN, SUPERVISOR, RunStatus
 from stageflow_actors.testing.history import Record, What
 from stageflow_actors.testing.lanes import Rank
 from stageflow_actors.testing.telling import Story
@@ -73,6 +73,8 @@ def _expected(story: Story) -> tuple[str, str | None]:
     cause = story.cause
     if cause is None:
         return RunStatus.OK.value, None
+    if cause.rank is Rank.ESCALATION:
+        return RunStatus.FAILED.value, SUPERVISOR
     if cause.rank is Rank.DEADLINE:
         return RunStatus.TIMED_OUT.value, RUN
     if cause.rank is Rank.EXTERNAL_CANCEL:

@@ -1,0 +1,227 @@
+"""Child runs on Ray: each child pipeline has a supervisor of its own, which its parent's owns."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ray.exceptions import RayError
+
+from stageflow_actors.actors.children import Children
+from stageflow_actors.actors.codec import Payload
+from stageflow_actors.actors.event_log import EventLog
+from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
+from stageflow_actors.actors.family import Child, ChildFacts, Execution
+from stageflow_actors.actors.kept_replies import KeptReplies
+from stageflow_actors.actors.messages import RunReport, RunRequest, pack, unpack
+from stageflow_actors.actors.reports import unstarted_report
+from stageflow_actors.actors.supervisor_client import SupervisorClient
+from stageflow_actors.errors import RuntimeFault, SpawnRefusedError
+from stageflow_actors.model.events import Event, EventOrigin
+from stageflow_actors.model.plan import Plan
+from stageflow_actors.model.results import SUPERVISOR, RunStatus
+from stageflow_actors.model.settings import Settings
+
+
+class ChildPackage(NamedTuple):
+    """A registered pipeline as it travels: its shape, and the user's code as bytes."""
+
+    plan: Plan
+    code: Sequence[Payload]
+    door: Payload
+
+
+class ChildRequest(NamedTuple):
+    """Stage to supervisor: run a child. ``labels`` say in events whose they are."""
+
+    parent: Execution
+    facts: ChildFacts
+    labels: Mapping[str, str | None]
+    run: RunRequest
+
+
+class ChildReply(NamedTuple):
+    """Supervisor to stage: how a child has ended; without a report, why there is none.
+
+    With ``is_refused`` it has not begun.
+    """
+
+    status: RunStatus
+    reason: str | None
+    report: RunReport | None = None
+    failure: Failure | None = None
+    is_refused: bool = False
+
+
+class RayChildGroup:
+    """One child pipeline: its supervisor, which this process owns."""
+
+    def __init__(self, supervisor: SupervisorClient, settings: Settings) -> None:
+        self._supervisor = supervisor
+        self._settings = settings
+        self._live = 0
+        self._idle = asyncio.Event()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its supervisor died, or gave up."""
+        return self._supervisor.is_lost
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes below it, as far as is known."""
+        return self._supervisor.pids
+
+    async def open(self) -> None:
+        """Start its stages."""
+        await self._supervisor.open()
+
+    async def close(self) -> None:
+        """Stop them; reports may still be on their way then."""
+        try:
+            await self._supervisor.close()
+            if self._live and not self._supervisor.is_dead:
+                await asyncio.wait_for(self._idle.wait(), self._settings.stop_timeout_s)
+        except TimeoutError:
+            pass  # it is killed whatever it does
+        finally:
+            self._supervisor.kill()
+
+    async def describe(self) -> dict[str, Any]:
+        """What it says of itself."""
+        return await self._supervisor.describe()
+
+    async def run(self, request: RunRequest, child: Child, origin: Mapping[str, Any]) -> RunReport:
+        """Run it to its verdict; its events go to the log of the parent, as they come."""
+        packed = pack(request)
+        reply = self._supervisor.call("run", packed)
+
+        def tell(reason: str) -> None:
+            self._supervisor.cancel(request.run, reason)
+
+        child.tell = tell
+        relay = _Relay(child.log, origin)
+        feed = asyncio.ensure_future(self._feed(request.run, relay))
+        self._live += 1
+        self._idle.clear()
+        try:
+            report = await self._supervisor.report_of(reply, packed)
+        finally:
+            self._live -= 1
+            if not self._live:
+                self._idle.set()
+            feed.cancel()
+        if report.stage == SUPERVISOR:
+            self._supervisor.has_given_up = True  # it takes no more runs
+        relay.take(report.events)
+        return report._replace(events=())
+
+    async def _feed(self, run: str, relay: _Relay) -> None:
+        await asyncio.sleep(self._settings.event_flush_interval_s)
+        is_last = False
+        with contextlib.suppress(RayError):  # the report will not come either, and says why
+            while not is_last:
+                events, is_last = await self._supervisor.ask("events", run, relay.last_seq)
+                relay.take(events)
+
+
+class _Relay:
+    """Passes the events of a child on, each once."""
+
+    __slots__ = ("_foreign", "_log", "_origin", "last_seq")
+
+    def __init__(self, log: EventLog, origin: Mapping[str, Any]) -> None:
+        self._log = log
+        self._origin = origin
+        self.last_seq = 0
+        self._foreign = 0
+
+    def take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.seq <= self.last_seq:
+                continue
+            self.last_seq = event.seq
+            origin = event.origin
+            if origin is None:
+                origin = EventOrigin(self._origin, event.seq - self._foreign)
+            else:
+                self._foreign += 1
+            self._log.append_from_child(event._replace(origin=origin))
+        self._log.notify()
+
+
+class RayChildren(Children[RayChildGroup, ChildRequest, ChildReply]):
+    """The children of one supervisor; ``hire`` starts one below it.
+
+    A child is run once, however often it is asked for because a reply was lost.
+    """
+
+    def __init__(
+        self,
+        packages: Mapping[str, ChildPackage],
+        hire: Callable[[ChildPackage], SupervisorClient],
+        settings: Settings,
+    ) -> None:
+        super().__init__(settings.child_idle_s)
+        self._packages = packages
+        self._hire = hire
+        self._settings = settings
+        self._live: dict[str, asyncio.Task[bytes]] = {}
+        self._kept = KeptReplies[str](settings.max_kept_reports, settings.max_kept_reply_bytes)
+
+    async def spawn(self, packed: bytes) -> bytes:
+        """Run the child of a ``ChildRequest``; answer with its ``ChildReply``."""
+        request: ChildRequest = unpack(packed)
+        child = request.facts.child_run_id
+        if child in self._kept:
+            return self._kept.find(child) or pack(self._lost(request, _not_kept(child)))
+        live = self._live.get(child)
+        if live is None:
+            live = self._live[child] = asyncio.ensure_future(self._reply(request))
+            live.add_done_callback(lambda _done: self._live.pop(child, None))
+        return await asyncio.shield(live)
+
+    def pids(self) -> list[int]:
+        """The processes of all children."""
+        return [pid for group in self.groups.groups() for pid in group.pids]
+
+    async def _reply(self, request: ChildRequest) -> bytes:
+        facts = request.facts
+        try:
+            reply = await self.bring_up(request.parent, facts, facts.pipeline, request)
+        except SpawnRefusedError as refusal:
+            failure = failure_to_wire(failure_of(refusal))
+            reply = ChildReply(RunStatus.FAILED, refusal.message, None, failure, is_refused=True)
+        packed = pack(reply)
+        self._kept.keep(facts.child_run_id, packed)
+        return packed
+
+    def _create(self, name: str) -> RayChildGroup:
+        return RayChildGroup(self._hire(self._packages[name]), self._settings)
+
+    async def _run(
+        self, group: RayChildGroup, child: Child, request: ChildRequest, waited_s: float
+    ) -> ChildReply:
+        run, limit_s = request.run, request.run.limit_s
+        if limit_s is not None:
+            run = run._replace(limit_s=max(0.0, limit_s - waited_s))
+        report = await group.run(run, child, request.labels)
+        return ChildReply(report.status, report.reason, report)
+
+    def _never_begun(self, request: ChildRequest, reason: str) -> ChildReply:
+        report = unstarted_report(self._packages[request.facts.pipeline].plan, reason)
+        return ChildReply(report.status, report.reason, report)
+
+    def _lost(self, request: ChildRequest, fault: RuntimeFault) -> ChildReply:
+        failure = failure_to_wire(failure_of(fault))
+        return ChildReply(RunStatus.FAILED, fault.message, None, failure)
+
+
+def _not_kept(child: str) -> RuntimeFault:
+    return RuntimeFault(
+        f"The reply about child run {child} was lost, and is not kept any more.",
+        hint="It has ended, nobody knows how. Raise Settings.max_kept_reports.",
+        code="RUN-LOST",
+    )

@@ -1,0 +1,212 @@
+"""``SupervisorClient``: one supervisor, as the process that owns it sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+import ray
+from ray.exceptions import RayError
+
+from stageflow_actors.actors.asking import ask
+from stageflow_actors.actors.failures import Failure, open_exception, setup_error
+from stageflow_actors.actors.lost_calls import GONE, is_alive
+from stageflow_actors.actors.messages import RunReport, unpack
+from stageflow_actors.actors.ray_errors import FaultKind, fault_of
+from stageflow_actors.errors import SupervisorLostError, describe_exception
+from stageflow_actors.model.settings import Settings
+
+logger = logging.getLogger("stageflow_actors")
+
+_LOOK_S = 0.002
+_MOST_LOOKS = 350
+"""How long to wait between looks whether the stages of a dead supervisor are gone, how often."""
+_CLOSE_MARGIN_S = 5.0
+_FOLLOW_AGAIN_S = 0.1
+_LOST = (*GONE, FaultKind.UNANSWERED)
+"""What a call ends with where the supervisor is dead, or cannot be reached."""
+
+
+class SupervisorClient:
+    """Owns the supervisor: it dies with this process, and its stages with it.
+
+    It is followed from the event loop on which it was last used: its death is noticed at once, and
+    which processes were below it then is known. ``changed`` is called when these are others.
+    """
+
+    def __init__(
+        self,
+        actor: Any,
+        name: str,
+        settings: Settings,
+        changed: Callable[[], None] | None = None,
+    ) -> None:
+        self.actor = actor
+        self._name = name
+        self._settings = settings
+        self._changed = changed
+        self.pids: list[int] = []
+        self._version = 0
+        self._telling: set[asyncio.Task[None]] = set()
+        self._cancels: dict[asyncio.AbstractEventLoop, dict[str, str]] = {}
+        self._following: asyncio.Task[None] | None = None
+        self.is_dead = False
+        self.has_given_up = False
+        self.calls = 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it takes no more runs: it died, or has escalated."""
+        return self.is_dead or self.has_given_up
+
+    def call(self, method: str, *args: Any) -> Any:
+        """Call the supervisor; the only way to it."""
+        self.calls += 1
+        return getattr(self.actor, method).remote(*args)
+
+    async def open(self) -> None:
+        """Start its stages.
+
+        Raises:
+            SupervisorLostError: it died meanwhile.
+            DeploymentError: a stage could not be started.
+            Exception: the idempotency store could not be opened.
+        """
+        try:
+            failures: dict[str, Failure] = await self.ask("open")
+        except RayError as error:
+            raise SupervisorLostError(
+                f"The supervisor of pipeline '{self._name}' did not start: "
+                f"{describe_exception(error)}"
+            ) from error
+        if failures:
+            stage, failure = next(iter(failures.items()))
+            if not stage:
+                raise open_exception(failure)
+            raise setup_error(self._name, stage, failure)
+        self.follow()
+
+    def follow(self) -> None:
+        """Learn of its death, and of its stages, while this event loop runs."""
+        here, following = asyncio.get_running_loop(), self._following
+        if following is None or following.done() or following.get_loop() is not here:
+            self._following = here.create_task(self._follow())
+
+    async def ask(self, method: str, *args: Any) -> Any:
+        """Call, once more if the reply was lost: for what does no harm when it is done twice.
+
+        Raises:
+            RayError: the call failed otherwise, or too often.
+        """
+        return await ask(lambda: self.call(method, *args), self._settings.max_unanswered_calls)
+
+    def tell(self, method: str, *args: Any) -> None:
+        """``ask`` without waiting; if nobody answers, its runs have no report either."""
+
+        async def telling() -> None:
+            with contextlib.suppress(RayError):
+                await self.ask(method, *args)
+
+        task = asyncio.ensure_future(telling())
+        self._telling.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._telling.discard)
+
+    def cancel(self, run: str, reason: str) -> None:
+        """Tell a run to stop; all of one turn of the event loop in one call."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._cancels:
+            self._cancels[loop] = {}
+            loop.call_soon(self._send_cancels, loop)
+        self._cancels[loop][run] = reason
+
+    def _send_cancels(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.tell("cancel", self._cancels.pop(loop))
+
+    async def report_of(self, report: Any, request: bytes) -> RunReport:
+        """The report that the call to ``run`` with this request comes to.
+
+        Raises:
+            SupervisorLostError: it died; by now its stages are gone, too.
+            RayError: the call failed otherwise.
+        """
+        try:
+            packed = await ask(
+                lambda: self.call("run", request), self._settings.max_unanswered_calls, report
+            )
+            return cast("RunReport", unpack(packed))
+        except RayError as error:
+            if fault_of(error).kind not in _LOST:
+                raise
+            await self.give_up()
+            raise SupervisorLostError(
+                f"The supervisor of pipeline '{self._name}' died during the run "
+                f"({type(error).__name__}).",
+                hint="Which stages had finished is unknown. Run again: it is deployed anew.",
+            ) from error
+
+    async def describe(self) -> dict[str, Any]:
+        """What it says of itself.
+
+        Raises:
+            SupervisorLostError: it died.
+        """
+        try:
+            return cast("dict[str, Any]", await self.ask("describe"))
+        except RayError as error:
+            if fault_of(error).kind not in _LOST:
+                raise
+            await self.give_up()
+            raise SupervisorLostError(
+                f"The supervisor of pipeline '{self._name}' died ({type(error).__name__}).",
+                hint="The next run on this deployment opens it anew.",
+            ) from error
+
+    async def close(self) -> None:
+        """Have it cancel its runs and stop its stages, if it lives."""
+        if self.is_dead:
+            return
+        limit_s = 3 * self._settings.stop_timeout_s + _CLOSE_MARGIN_S
+        try:
+            await asyncio.wait_for(self.ask("close"), limit_s)
+        except (RayError, TimeoutError) as error:
+            logger.warning(
+                "The supervisor of pipeline '%s' did not close by itself: %s.",
+                self._name,
+                type(error).__name__,
+            )
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        ray.kill(self.actor)
+        following = self._following
+        if following is not None and following.get_loop() is asyncio.get_running_loop():
+            following.cancel()
+
+    async def give_up(self) -> None:
+        """Use it no more; end it, as it may only have been out of reach, and see its stages end.
+
+        That can be seen on this machine only, and is waited for less than a second.
+        """
+        self.is_dead = True
+        ray.kill(self.actor)
+        for _look in range(_MOST_LOOKS):
+            if not any(map(is_alive, self.pids)):
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    async def _follow(self) -> None:
+        while not self.is_dead:
+            try:
+                self._version, self.pids, gave_up = await self.ask("roster", self._version)
+                self.has_given_up = self.has_given_up or gave_up
+            except RayError as error:
+                kind = fault_of(error).kind
+                self.is_dead = kind in GONE
+                if not self.is_dead and kind is not FaultKind.UNANSWERED:
+                    return  # it cannot be followed
+                await asyncio.sleep(_FOLLOW_AGAIN_S)
+            if self._changed is not None:
+                self._changed()

@@ -1,0 +1,108 @@
+"""The supervisor is killed: every caller is told, once its stages are gone, and it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from stageflow_actors import (
+    Pipeline,
+    RayRuntime,
+    RunStatus,
+    StageExecutionError,
+    SupervisorLostError,
+)
+from tests.actors.watching import is_there, pids_in
+from tests.conformance.crossing import Gate, Journal
+from tests.conformance.timeout_missions import InFolder
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+CALLERS = 4
+
+
+class KeepsCharging(InFolder):
+    """Charges again and again, under its key, where the input says so."""
+
+    async def execute(self, ctx):
+        while ctx.snapshot.input_text == "charge":
+            self.write(ctx.effect_key)
+            self.tell(ctx)
+            await asyncio.sleep(0.001)
+        return {"pid": os.getpid()}
+
+
+def charging(folder):
+    here = {"folder": folder}
+    return (
+        Pipeline("till")
+        .with_stage("one", KeepsCharging, effects="keyed", config=here)
+        .with_stage("other", KeepsCharging, effects="keyed", config=here)
+        .with_stage("idle", KeepsCharging, effects="keyed", config=here, dependencies="one")
+    )
+
+
+async def under_way(folder, runs):
+    """Both stages of so many runs have charged."""
+    for name in ("one", "other"):
+        await Gate(folder, f"{name}-runs").opened()
+    while len(set(Journal(folder).lines)) < 2 * runs:
+        await asyncio.sleep(0.01)
+
+
+async def test_every_caller_is_told_when_no_stage_of_it_is_left_and_nothing_is_done_after(tmp_path):
+    async with RayRuntime().deploy(charging(tmp_path)) as app:
+        told = await app.describe()
+        stages = list(pids_in(told).values())
+        handles = [await app.start(input_text="charge") for _ in range(CALLERS)]
+
+        async def told_when(handle):
+            result = await handle.result()
+            return result, [pid for pid in stages if is_there(pid)]
+
+        await under_way(tmp_path, CALLERS)
+        os.kill(told["supervisor_pid"], signal.SIGKILL)
+        ends = await asyncio.gather(*map(told_when, handles))
+        charged = Journal(tmp_path).lines
+        for result, alive in ends:
+            assert (result.status, result.stage) == (RunStatus.FAILED, "<supervisor>")
+            failure = result.failures["<supervisor>"]
+            assert (failure.code, type(failure.original)) == (
+                "SUPERVISOR-LOST",
+                SupervisorLostError,
+            )
+            assert alive == []
+        again = await (await app.start()).result()
+        assert again.status is RunStatus.OK
+        anew = await app.describe()
+        assert not {told["supervisor_pid"], *stages} & {
+            anew["supervisor_pid"],
+            *pids_in(anew).values(),
+        }
+    assert Journal(tmp_path).lines == charged
+
+
+async def test_a_warm_deployment_is_deployed_anew_by_whoever_runs_next(tmp_path):
+    pipeline = charging(tmp_path)
+    async with RayRuntime() as runtime:
+        runs = [
+            asyncio.ensure_future(pipeline.run(runtime=runtime, input_text="charge"))
+            for _ in range(2)
+        ]
+        await under_way(tmp_path, 2)
+        (entry,) = runtime._warm._entries.values()
+        told = await entry.deployment.describe()
+        os.kill(told["supervisor_pid"], signal.SIGKILL)
+        errors = await asyncio.gather(*runs, return_exceptions=True)
+        assert not any(map(is_there, pids_in(told).values()))
+        charged = Journal(tmp_path).lines
+        assert [type(error) for error in errors] == [StageExecutionError] * 2
+        assert [error.code for error in errors] == ["SUPERVISOR-LOST"] * 2
+        results = await pipeline.run(runtime=runtime)
+    assert not {results[name].data["pid"] for name in ("one", "other")} & set(
+        pids_in(told).values()
+    )
+    assert Journal(tmp_path).lines == charged
