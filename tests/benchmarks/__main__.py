@@ -48,9 +48,11 @@ async def measure_all(pairs: int) -> list[Figure]:
     note(await other_ways.chain_in_langgraph(Rounds(pairs, turns=5)))
 
     # Imported last: local runs do not need Ray, and should not be measured with it in memory.
+    from tests.benchmarks.deaths import deaths
     from tests.benchmarks.lone_run import lone_run
 
     note(*await lone_run(Rounds(pairs, turns=20, warm_up=20)))
+    note(*await deaths(pairs))
     return figures
 
 

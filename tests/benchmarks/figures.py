@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.benchmarks.measure import Comparison, Spread
@@ -55,6 +57,35 @@ def absolute_figure(
         bar=f"<= {at_most:g} {unit}",
         is_met=ours <= at_most,
     )
+
+
+def percentile_figure(
+    name: str,
+    unit: str,
+    ours: Sequence[float],
+    peer: Sequence[float],
+    peer_name: str,
+    *,
+    at_most: float,
+) -> Figure:
+    """The 99th percentile of single times, whose bar is a time; the peer's beside it."""
+    p99 = _percentile(ours)
+    return Figure(
+        name=f"{name}, P99 of {len(ours)}",
+        unit=unit,
+        ours=p99,
+        peer=_percentile(peer),
+        peer_name=peer_name,
+        ratio=None,
+        bar=f"<= {at_most:g} {unit}",
+        is_met=p99 <= at_most,
+    )
+
+
+def _percentile(values: Sequence[float]) -> float:
+    """Nearest rank: of fewer than a hundred values, the largest."""
+    ranked = sorted(values)
+    return ranked[math.ceil(0.99 * len(ranked)) - 1]
 
 
 def counted_figure(

@@ -31,6 +31,8 @@ from stageflow_actors import (
 
 USER, OURS, THEIRS = UUID(int=1), UUID(int=2), UUID(int=3)
 KEYED = {"idempotency_key": "once"}
+CHILDREN = ("passes", "fails", "cancels")
+"""Registered under these names: a pipeline for each end that a child run may have."""
 
 
 async def passes(ctx):
@@ -55,6 +57,11 @@ async def cancels_branch(ctx):
 
 async def decides(ctx):
     return RoutingDecision("left")
+
+
+async def spawns(ctx):
+    for name in CHILDREN:
+        await ctx.spawn(name)
 
 
 async def leaves_something_open(ctx):
@@ -107,15 +114,22 @@ def graphs():
         yield guarded.build(), 1, {}
     breaker = BreakerPolicy(failure_threshold=1, reset_timeout_s=1e-9, trip_on=Exception)
     yield Pipeline().with_stage("s", FailsOnce, breaker=breaker).build(), 2, {}
+    yield Pipeline().with_stage("s", spawns, "work").build(), 1, {}
     once = Pipeline().with_stage("s", passes, "work", idempotency=IdempotencyPolicy())
     yield once.build(), 2, {"data": KEYED}
+
+
+def children():
+    bodies = (passes, fails, cancels)
+    return {name: Pipeline().with_stage("c", body, "work") for name, body in zip(CHILDREN, bodies)}
 
 
 async def told_by_runs() -> AsyncIterator[tuple[str, set[str]]]:
     """The type of each event, and the keys of the data that it has of its own."""
     sink = InMemoryEventSink()  # the log has no part in it
     for graph, times, parts in graphs():
-        async with LocalRuntime(event_sink=sink) as runtime, runtime.deploy(graph) as app:
+        runtime = LocalRuntime(event_sink=sink, registry=children())
+        async with runtime, runtime.deploy(graph) as app:
             for _ in range(times):
                 run = await app.start(**parts)
                 async for event in run.events():

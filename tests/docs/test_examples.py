@@ -11,7 +11,7 @@ import pytest
 
 from tests.docs import documents
 
-ON_RAY = {"README.md", "docs/guides/running.md"}
+ON_RAY = {"README.md", "docs/guides/running.md", "docs/guides/supervision.md"}
 LOCAL_RAY = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",

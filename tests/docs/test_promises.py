@@ -1,4 +1,4 @@
-"""Each promise of the guide to failure is held by tests that there are."""
+"""Each promise of the guides is held by tests that there are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import pytest
 from tests.docs import documents
 
 TESTS = documents.ROOT / "tests"
-GUIDE = documents.ROOT / "docs" / "guides" / "failure.md"
-PROMISES = documents.table_rows(documents.section(GUIDE, "promises"))
+PROMISING = ("failure.md", "supervision.md", "child-runs.md")
+GUIDES = [documents.ROOT / "docs" / "guides" / name for name in PROMISING]
+PROMISES = [
+    row for guide in GUIDES for row in documents.table_rows(documents.section(guide, "promises"))
+]
 
 
 @functools.cache
@@ -22,9 +25,13 @@ def names_in(path: str) -> frozenset[str]:
     return frozenset(each.name for each in functions if each.name.startswith("test_"))
 
 
-def test_there_are_promises_each_once_and_in_one_sentence():
+@pytest.mark.parametrize("guide", GUIDES, ids=documents.name_of)
+def test_a_guide_has_promises(guide):
+    assert documents.table_rows(documents.section(guide, "promises"))
+
+
+def test_promises_are_made_once_and_in_one_sentence():
     said = [promise for promise, _tests in PROMISES]
-    assert said
     assert len(said) == len(set(said))
     for promise in said:
         assert promise.endswith(".")

@@ -25,11 +25,13 @@ ARCHITECTURE = documents.ROOT / "ARCHITECTURE.md"
 
 TELLING = ("engine", "actors", "security")
 """The packages that emit events."""
+OF_CHILDREN = ("spawned_child", "child_completed", "child_failed", "child_cancelled")
 TOLD_BY_THE_RUNTIME = {
     "stage.{name}.cleanup_failed",
     "stage.answered",
     "stage.event.unreadable",
     *(f"circuit_breaker.{state.value}" for state in BreakerState),
+    *(f"pipeline.{what}" for what in OF_CHILDREN),
     admission.LOGIN,
     admission.FAILURE,
     admission.ACCESS_DENIED,
