@@ -42,11 +42,17 @@ class _Entry(Generic[Group]):
 
 
 class ChildGroups(Generic[Group]):
-    """Activated when a run asks for it, kept warm between runs, passivated after ``idle_s``."""
+    """Activated when a run asks for it, kept warm between runs, passivated after ``idle_s``.
 
-    def __init__(self, create: Callable[[str], Group], idle_s: float) -> None:
+    On closing, one that is still being activated has ``stop_timeout_s`` seconds to come to its end.
+    """
+
+    def __init__(
+        self, create: Callable[[str], Group], idle_s: float, stop_timeout_s: float
+    ) -> None:
         self._create = create
         self._idle_s = idle_s
+        self._stop_timeout_s = stop_timeout_s
         self._entries: dict[str, _Entry[Group]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -103,7 +109,7 @@ class ChildGroups(Generic[Group]):
     def _retire(self, entry: _Entry[Group]) -> None:
         if entry.idle is not None:
             entry.idle.cancel()
-        closing = asyncio.ensure_future(_close(entry))
+        closing = asyncio.ensure_future(_close(entry, self._stop_timeout_s))
         self._closing.add(closing)  # the loop itself holds tasks only weakly
         closing.add_done_callback(self._closing.discard)
 
@@ -113,9 +119,11 @@ def _has_failed(entry: _Entry[Any]) -> bool:
     return opening.done() and (opening.cancelled() or opening.exception() is not None)
 
 
-async def _close(entry: _Entry[Any]) -> None:
+async def _close(entry: _Entry[Any], limit_s: float) -> None:
     try:
-        await asyncio.wait({entry.opening})
+        await asyncio.wait({entry.opening}, timeout=limit_s)
+        if entry.opening.cancel():
+            await asyncio.wait({entry.opening})
         await entry.group.close()
     except Exception:
         logger.warning("A child pipeline did not close.", exc_info=True)

@@ -10,6 +10,7 @@ from stageflow_actors.actors.child_groups import ChildGroup, ChildGroups
 from stageflow_actors.actors.family import Child, ChildFacts, Execution, Family
 from stageflow_actors.errors import RuntimeFault, SpawnRefusedError, describe_exception
 from stageflow_actors.model.results import RunStatus
+from stageflow_actors.model.settings import Settings
 
 
 class ChildEnd(Protocol):
@@ -32,9 +33,11 @@ End = TypeVar("End", bound=ChildEnd)
 class Children(ABC, Generic[Group, Request, End]):
     """The same for every runtime; what differs is what a group is, and how it runs a request."""
 
-    def __init__(self, idle_s: float) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.family = Family()
-        self.groups: ChildGroups[Group] = ChildGroups(self._create, idle_s)
+        self.groups: ChildGroups[Group] = ChildGroups(
+            self._create, settings.child_idle_s, settings.stop_timeout_s
+        )
 
     @abstractmethod
     def _create(self, name: str) -> Group:

@@ -111,7 +111,7 @@ class LocalDeployment(Deployment):
 
     async def _open(self) -> None:
         if self._registered:
-            self._children = children = LocalChildren(self._child, self._settings.child_idle_s)
+            self._children = children = LocalChildren(self._child, self._settings)
             doors = {name: door_of(each) for name, each in self._registered.items()}
             self._nursery = Nursery(doors, doors.__getitem__, children, self._settings)
         for stage, failure in (await self._stages.open()).items():

@@ -18,6 +18,7 @@ from stageflow_actors.errors import RuntimeFault
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.results import RunResult
 from stageflow_actors.model.run_view import RunView
+from stageflow_actors.model.settings import Settings
 
 if TYPE_CHECKING:
     from stageflow_actors.actors.local import LocalDeployment
@@ -35,8 +36,8 @@ class LocalRequest(NamedTuple):
 class LocalChildren(Children["LocalDeployment", LocalRequest, RunResult]):
     """``create`` makes a new deployment of a registered pipeline."""
 
-    def __init__(self, create: Callable[[str], LocalDeployment], idle_s: float) -> None:
-        super().__init__(idle_s)
+    def __init__(self, create: Callable[[str], LocalDeployment], settings: Settings) -> None:
+        super().__init__(settings)
         self._make = create
         self._telling: set[asyncio.Task[bool]] = set()
 

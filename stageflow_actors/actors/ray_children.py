@@ -164,7 +164,7 @@ class RayChildren(Children[RayChildGroup, ChildRequest, ChildReply]):
         hire: Callable[[ChildPackage], SupervisorClient],
         settings: Settings,
     ) -> None:
-        super().__init__(settings.child_idle_s)
+        super().__init__(settings)
         self._packages = packages
         self._hire = hire
         self._settings = settings

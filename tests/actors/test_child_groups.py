@@ -40,9 +40,9 @@ class Group:
 class Desk:
     """Groups with a log; ``options`` go to the next group that is made."""
 
-    def __init__(self, idle_s=LONG_S, **options):
+    def __init__(self, idle_s=LONG_S, stop_s=LONG_S, **options):
         self.log, self.made, self.options = [], [], options
-        self.groups = ChildGroups(self._make, idle_s)
+        self.groups = ChildGroups(self._make, idle_s, stop_s)
 
     def _make(self, name):
         self.made.append(Group(f"{name}{len(self.made) + 1}", self.log, **self.options))
@@ -209,3 +209,13 @@ async def test_each_is_described_and_one_that_is_opening_or_dying_by_its_name_on
     run.cancel()
     desk.options["gate"].set()
     await desk.groups.close()
+
+
+async def test_one_that_is_never_open_does_not_keep_the_others_from_being_closed():
+    desk = Desk(stop_s=0.001, gate=asyncio.Event())
+    waiting = asyncio.ensure_future(desk.use())
+    await turns()
+    await desk.groups.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert desk.log == ["open a1", "close a1"]
