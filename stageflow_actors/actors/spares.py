@@ -22,6 +22,11 @@ class Spares:
         self._filling: asyncio.Task[None] | None = None
         self._is_stopped = False
 
+    @property
+    def ready(self) -> int:
+        """How many there are now."""
+        return len(self._ready)
+
     def take(self) -> Any | None:
         """A process that is there already, if one is."""
         return self._ready.pop(0) if self._ready else None

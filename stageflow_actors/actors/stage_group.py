@@ -155,7 +155,7 @@ class StageGroup:
             "stages": [post.describe() for post in self._posts],
             "calls_to_stages": self._calls_of_the_dead + sum(each.calls for each in everybody),
             "asked_again": self._asked_of_the_dead + sum(each.asked_again for each in everybody),
-            "restarts": self._deaths.describe(),
+            "restarts": self._deaths.describe() | {"spares": self._spares.ready},
         }
 
     # --- who serves -------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ _STAGES = 4
 _LOAD = 16
 _KILLS_PER_PAIR = 3
 _PAUSE_S = (0.1, 0.5)
+_LOOK_S = 0.01
 _MILLISECONDS = 1e3
 _PATIENCE_S = 60.0
 
@@ -74,19 +75,30 @@ async def _measured(app: Deployment, kills: int) -> list[Figure]:
     load = [asyncio.ensure_future(_run_for_ever(app)) for _ in range(_LOAD)]
     ours: list[tuple[float, float]] = []
     peer: list[tuple[float, float]] = []
+    unspared: list[tuple[float, float]] = []
     try:
+        await _kill_one(app, chance)  # the first death has no spare, and has one started
+        await _a_spare(app)
         for _ in range(kills):
             ours.append(await _kill_one(app, chance))
             peer.append(await _kill_bare(by_ray))
             await asyncio.sleep(chance.uniform(*_PAUSE_S))
+            unspared.append(await _kill_one(app, chance))
+            await _a_spare(app)
     finally:
         for each in load:
             each.cancel()
         await asyncio.gather(*load, return_exceptions=True)
     return [
-        _figure("Death of a stage's process seen", ours, peer, 0, 100),
-        _figure("Stage works again after its death", ours, peer, 1, 1_000),
+        _figure("Death of a stage's process seen", [*ours, *unspared], peer, 0, 100),
+        _figure("Stage works again after a death, a spare ready", ours, peer, 1, 1_000),
+        _figure("Stage works again after a death soon after another", unspared, peer, 1, 1_000),
     ]
+
+
+async def _a_spare(app: Deployment) -> None:
+    while not (await app.describe())["restarts"]["spares"]:
+        await asyncio.sleep(_LOOK_S)
 
 
 def _figure(
@@ -124,7 +136,7 @@ async def _kill_one(app: Deployment, chance: random.Random) -> tuple[float, floa
             death = next((each for each in told if each["pid"] == victim), None)
             if death is not None and death["serving_at"] is not None:
                 return death["seen_at"] - killed_at, death["serving_at"] - killed_at
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(_LOOK_S)
 
 
 async def _kill_bare(actor: Any) -> tuple[float, float]:
