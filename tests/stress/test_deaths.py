@@ -38,7 +38,9 @@ async def test_no_run_is_lost_and_no_payment_made_twice(is_full, tmp_path):
         "pay", Pay, config={"path": tmp_path / "paid"}, dependencies="step-2", effects="keyed"
     )
     statuses = Counter()
-    async with RayRuntime(event_sink=NoOpEventSink()).deploy(pipeline) as app:
+    # Killed this fast, many a process dies before it has worked on anything.
+    settings = Settings(restart_intensity=10_000)
+    async with RayRuntime(event_sink=NoOpEventSink(), settings=settings).deploy(pipeline) as app:
         await app.run()
         async with StageKiller(app, every_s=(0.1, 0.5), seed=5) as killer:
             killing = asyncio.ensure_future(killed_so_often(killer, most))
