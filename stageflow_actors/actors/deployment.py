@@ -231,7 +231,7 @@ class Deployment(ABC):
 
     async def _reopen(self) -> None:
         """Open anew what was lost."""
-        raise NotImplementedError
+        await self._open()
 
     def _check_open(self) -> None:
         if not self._is_open:

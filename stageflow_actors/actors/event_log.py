@@ -9,6 +9,22 @@ from typing import Any
 from stageflow_actors.model.events import Event
 
 
+class OwnNumbers:
+    """The numbers of a run's own events: its log counts those of its children, too."""
+
+    __slots__ = ("_foreign",)
+
+    def __init__(self) -> None:
+        self._foreign = 0
+
+    def renumbered(self, event: Event) -> Event:
+        """The next event of the log; one of the run itself counts without gaps."""
+        if event.origin is not None:
+            self._foreign += 1
+            return event
+        return event._replace(seq=event.seq - self._foreign) if self._foreign else event
+
+
 class EventLog:
     """Append-only and bounded; what a reader has taken is forgotten.
 

@@ -126,7 +126,7 @@ class Family:
         child = children.get(child_run_id)
         if child is not None:
             child.cancel(reason)
-        elif self.tracker.find(child_run_id) is None:
+        else:
             self._early.setdefault(parent, {})[child_run_id] = reason
 
     def leave(self, parent: Execution, told: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from stageflow_actors.actors.cleaning import clean_up
 from stageflow_actors.actors.error_calls import ErrorCalls
+from stageflow_actors.actors.event_log import OwnNumbers
 from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.messages import Receipt, RunReport
@@ -53,7 +54,7 @@ class RunHandle(ABC):
         self._loop = asyncio.get_running_loop()
         self._seen: list[Event] = []
         self._last_seq = 0
-        self._foreign = 0
+        self._numbers = OwnNumbers()
         self._news = asyncio.Event()
         self._feed: asyncio.Task[None] | None = None
         on_error = execution.on_stage_error
@@ -203,24 +204,13 @@ class RunHandle(ABC):
         if not fresh:
             return
         self._last_seq = fresh[-1].seq
-        fresh = self._numbered(fresh)
+        fresh = [self._numbers.renumbered(event) for event in fresh]
         own = [event for event in fresh if event.origin is None]
         self._seen.extend(own)
         self._pump().submit(self._context.snapshot, self._labelled(fresh))
         if self._error_calls is not None:
             self._error_calls.take(own)
         self._news.set()
-
-    def _numbered(self, events: list[Event]) -> list[Event]:
-        """Those of the run itself count without gaps; its log counts those of its children, too."""
-        numbered = []
-        for event in events:
-            if event.origin is not None:
-                self._foreign += 1
-                numbered.append(event)
-            else:
-                numbered.append(event._replace(seq=event.seq - self._foreign))
-        return numbered if self._foreign else events
 
     def _labelled(self, events: Sequence[Event]) -> Sequence[Event]:
         """Those of a child run say where it comes from."""

@@ -11,7 +11,7 @@ from ray.exceptions import RayError
 
 from stageflow_actors.actors.children import Children
 from stageflow_actors.actors.codec import Payload
-from stageflow_actors.actors.event_log import EventLog
+from stageflow_actors.actors.event_log import EventLog, OwnNumbers
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.family import Child, ChildFacts, Execution
 from stageflow_actors.actors.kept_replies import KeptReplies
@@ -130,24 +130,21 @@ class RayChildGroup:
 class _Relay:
     """Passes the events of a child on, each once."""
 
-    __slots__ = ("_foreign", "_log", "_origin", "last_seq")
+    __slots__ = ("_log", "_numbers", "_origin", "last_seq")
 
     def __init__(self, log: EventLog, origin: Mapping[str, Any]) -> None:
         self._log = log
         self._origin = origin
         self.last_seq = 0
-        self._foreign = 0
+        self._numbers = OwnNumbers()
 
     def take(self, events: Sequence[Event]) -> None:
         for event in events:
             if event.seq <= self.last_seq:
                 continue
             self.last_seq = event.seq
-            origin = event.origin
-            if origin is None:
-                origin = EventOrigin(self._origin, event.seq - self._foreign)
-            else:
-                self._foreign += 1
+            own = self._numbers.renumbered(event)
+            origin = own.origin or EventOrigin(self._origin, own.seq)
             self._log.append_from_child(event._replace(origin=origin))
         self._log.notify()
 

@@ -186,11 +186,15 @@ def to_spec(
         optional=_to_names(name, options.get("optional")),
         fallback=options.get("fallback"),
         retry=options.get("retry"),
-        effects=stage_checks.to_effects(options.get("effects", Effects.UNKNOWN), name),
+        effects=stage_checks.to_choice(
+            Effects, "effects", options.get("effects", Effects.UNKNOWN), name
+        ),
         guard_retry=options.get("guard_retry"),
         breaker=options.get("breaker"),
         idempotency=options.get("idempotency"),
-        restart=stage_checks.to_restart(options.get("restart", Restart.PERMANENT), name),
+        restart=stage_checks.to_choice(
+            Restart, "restart", options.get("restart", Restart.PERMANENT), name
+        ),
         placement=options.get("placement"),
     )
 

@@ -100,8 +100,10 @@ class StageSpec:
         stage_checks.check_policy(self.name, "breaker", self.breaker, BreakerPolicy)
         stage_checks.check_policy(self.name, "idempotency", self.idempotency, IdempotencyPolicy)
         stage_checks.check_policy(self.name, "placement", self.placement, Placement)
-        object.__setattr__(self, "effects", stage_checks.to_effects(self.effects, self.name))
-        object.__setattr__(self, "restart", stage_checks.to_restart(self.restart, self.name))
+        for option, choices in (("effects", Effects), ("restart", Restart)):
+            given = getattr(self, option)
+            chosen = stage_checks.to_choice(choices, option, given, self.name)
+            object.__setattr__(self, option, chosen)
         router = stage_checks.router_of(self.name, self.route, self.router, self.dependencies)
         object.__setattr__(self, "router", router)
         if self.config is not None:

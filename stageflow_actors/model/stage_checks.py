@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from stageflow_actors.errors import StageDefinitionError, StageflowError
 from stageflow_actors.model.frozen import freeze
 from stageflow_actors.model.kind import StageKind
-from stageflow_actors.model.policies.effects import Effects
-from stageflow_actors.model.policies.restart import Restart
 from stageflow_actors.model.policies.timeouts import Timeouts
 
+Choice = TypeVar("Choice", bound=StrEnum)
 _LONGEST_TIMEOUT_S = 366 * 24 * 3600
 
 
@@ -127,25 +128,14 @@ def check_policy(name: str, option: str, policy: object, kind: type) -> None:
         )
 
 
-def to_effects(effects: object, name: str) -> Effects:
-    """``effects`` as ``Effects``."""
+def to_choice(choices: type[Choice], option: str, given: object, name: str) -> Choice:
+    """``given`` as one of the ``choices`` of an option."""
     try:
-        return Effects(effects)  # type: ignore[arg-type] # anything may have been given
+        return choices(given)  # type: ignore[arg-type] # anything may have been given
     except ValueError as unknown:
         raise StageDefinitionError(
-            f"Stage '{name}' has the unknown effects {effects!r:.80}.",
-            hint=f"Known: {', '.join(Effects)}.",
-        ) from unknown
-
-
-def to_restart(restart: object, name: str) -> Restart:
-    """``restart`` as ``Restart``."""
-    try:
-        return Restart(restart)  # type: ignore[arg-type] # anything may have been given
-    except ValueError as unknown:
-        raise StageDefinitionError(
-            f"Stage '{name}' has the unknown restart {restart!r:.80}.",
-            hint=f"Known: {', '.join(Restart)}.",
+            f"Stage '{name}' has the unknown {option} {given!r:.80}.",
+            hint=f"Known: {', '.join(choices)}.",
         ) from unknown
 
 
