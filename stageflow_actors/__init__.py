@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from stageflow_actors.errors import (
+    AdmissionRefusedError,
     AmbiguousInputError,
     AuthenticationError,
     CircuitBreakerOpenError,
@@ -90,6 +91,9 @@ from stageflow_actors.model.output import (
     StageStatus,
 )
 from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.policies.batching import (
+    Batching,
+)
 from stageflow_actors.model.policies.breaker import (
     BreakerPolicy,
 )
@@ -118,9 +122,13 @@ from stageflow_actors.model.policies.retry import (
     JitterStrategy,
     RetryPolicy,
 )
+from stageflow_actors.model.policies.scaling import (
+    Autoscaling,
+)
 from stageflow_actors.model.policies.timeouts import (
     Timeouts,
 )
+from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.results import (
     PipelineResults,
     RunResult,
@@ -133,6 +141,7 @@ from stageflow_actors.model.routing import RoutingDecision
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.stage import Stage, StageSpec
 from stageflow_actors.model.stage_context import StageContext
+from stageflow_actors.model.stats import BatchStats, DeploymentStats, RunStats, StageStats
 from stageflow_actors.model.subpipeline import (
     SubpipelineResult,
 )
@@ -326,16 +335,20 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "AdmissionRefusedError",
     "AmbiguousInputError",
     "Ancestry",
     "AttemptEnd",
     "AuthContext",
     "AuthInterceptor",
     "AuthenticationError",
+    "Autoscaling",
     "BackoffStrategy",
     "BackpressureAwareEventSink",
     "BackpressureMetrics",
     "BaseInterceptor",
+    "BatchStats",
+    "Batching",
     "BreakerPolicy",
     "ChildRunMetrics",
     "ChildRunTracker",
@@ -358,6 +371,7 @@ __all__ = [
     "Deployment",
     "DeploymentClosedError",
     "DeploymentError",
+    "DeploymentStats",
     "DocumentEnrichment",
     "Effects",
     "EmbeddingResponse",
@@ -429,7 +443,9 @@ __all__ = [
     "RunContext",
     "RunHandle",
     "RunIdentity",
+    "RunPriority",
     "RunResult",
+    "RunStats",
     "RunStatus",
     "RunTimeoutError",
     "Runtime",
@@ -468,6 +484,7 @@ __all__ = [
     "StageReturn",
     "StageReturnTypeError",
     "StageSpec",
+    "StageStats",
     "StageStatus",
     "StageTimeoutError",
     "StageTiming",

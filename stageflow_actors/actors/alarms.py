@@ -44,7 +44,8 @@ class Alarms:
             heapify(self._queue)
 
     def clear(self) -> None:
-        """Have none fire."""
+        """Have none fire, ever."""
+        self._fire = _nothing
         self._armed.clear()
         self._queue.clear()
         if self._next is not None:
@@ -69,3 +70,7 @@ class Alarms:
             if is_armed:
                 del self._armed[timer]
                 self._fire(timer)
+
+
+def _nothing(timer: Timer) -> None:
+    """For one that has ended: it keeps nobody alive."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from stageflow_actors.actors.child_groups import ChildGroup, ChildGroups
-from stageflow_actors.actors.family import Child, ChildFacts, Execution, Family
+from stageflow_actors.actors.family import Child, ChildFacts, Family
+from stageflow_actors.actors.messages import Execution
 from stageflow_actors.errors import RuntimeFault, SpawnRefusedError, describe_exception
 from stageflow_actors.model.results import RunStatus
 from stageflow_actors.model.settings import Settings
@@ -80,6 +81,13 @@ class Children(ABC, Generic[Group, Request, End]):
             raise
         self.family.bury(parent, child, end.status, end.reason)
         return end
+
+    async def describe(self) -> dict[str, Any]:
+        """The groups that are up, and counts of child runs."""
+        return {
+            "children": await self.groups.describe(),
+            "child_runs": self.family.tracker.metrics.to_dict(),
+        }
 
     async def close(self) -> None:
         """Stop the groups that are up."""

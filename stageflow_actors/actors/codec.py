@@ -18,6 +18,20 @@ class Payload(NamedTuple):
     head: bytes
     buffers: tuple[bytes, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.head) + sum(map(len, self.buffers)) if self.buffers else len(self.head)
+
+
+class FarOutput(NamedTuple):
+    """A big output that is elsewhere: a reference of Ray to its parts; ``None``: it waits to be
+    taken. ``size`` is in bytes.
+    """
+
+    ref: Any
+    size: int
+
 
 class _ValuePickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle carries no types
     """Pickles values whose classes may live in ``__main__``; takes arrays out of band."""

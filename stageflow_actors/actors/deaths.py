@@ -22,7 +22,7 @@ class Deaths:
         self._window = RestartWindow(self._intensity, self._period_s)
         self._charged: deque[Death] = deque(maxlen=self._intensity + 1)
         self._deaths: deque[dict[str, Any]] = deque(maxlen=_MOST_DEATHS)
-        self._open: dict[str, dict[str, Any]] = {}
+        self._open: dict[str, deque[dict[str, Any]]] = {}
 
     def note(self, process: StageProcess, why: str, *, is_awaited: bool) -> None:
         """A process has died, and with ``is_awaited`` its stage waits for the next one.
@@ -39,13 +39,13 @@ class Deaths:
         }
         self._deaths.append(death)
         if is_awaited:
-            self._open[process.name] = death
+            self._open.setdefault(process.name, deque()).append(death)
 
     def note_served(self, stage: str) -> None:
-        """The stage is served again."""
-        death = self._open.pop(stage, None)
-        if death is not None:
-            death["serving_at"] = time.time()
+        """The stage is served again, by one process more."""
+        waiting = self._open.get(stage)
+        if waiting:
+            waiting.popleft()["serving_at"] = time.time()
 
     def charge(self, stage: str, why: str) -> str | None:
         """Note a restart that nobody's work is to blame for; the story, if it is one too many."""

@@ -24,6 +24,7 @@ from stageflow_actors.model.pipeline_context import PipelineContext, to_pipeline
 from stageflow_actors.model.policies.execution import ExecutionMode
 from stageflow_actors.model.results import PipelineResults, RunResult
 from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.stats import DeploymentStats
 from stageflow_actors.ports import Deployable
 
 RunInput = str | Mapping[str, Any] | RunContext | ContextSnapshot
@@ -207,6 +208,16 @@ class Deployment(ABC):
         self._check_open()
         return {"pipeline": self.name, **await self._describe()}
 
+    async def stats(self) -> DeploymentStats:
+        """What goes on, in numbers: runs, and of each stage its load, and what it has done so far.
+
+        Raises:
+            DeploymentClosedError: the deployment is not open.
+            SupervisorLostError: its supervisor died; the next run opens it anew.
+        """
+        self._check_open()
+        return await self._stats()
+
     async def _reopen_once(self) -> None:
         """However many ask for it, on whatever event loops, one opens."""
         with self._lock:
@@ -242,6 +253,9 @@ class Deployment(ABC):
 
     @abstractmethod
     async def _describe(self) -> dict[str, Any]: ...
+
+    @abstractmethod
+    async def _stats(self) -> DeploymentStats: ...
 
     @abstractmethod
     async def _open(self) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stageflow_actors.model.events import Event
@@ -17,8 +17,18 @@ class OwnNumbers:
     def __init__(self) -> None:
         self._foreign = 0
 
-    def renumbered(self, event: Event) -> Event:
-        """The next event of the log; one of the run itself counts without gaps."""
+    @property
+    def has_foreign(self) -> bool:
+        """Whether there were any of its children."""
+        return bool(self._foreign)
+
+    def renumbered(self, events: Sequence[Event]) -> Sequence[Event]:
+        """The next events of the log; those of the run itself count without gaps."""
+        if not self._foreign and all(event.origin is None for event in events):
+            return events
+        return [self._renumbered(event) for event in events]
+
+    def _renumbered(self, event: Event) -> Event:
         if event.origin is not None:
             self._foreign += 1
             return event
@@ -31,7 +41,7 @@ class EventLog:
     Beyond ``max_events`` the events of stages are dropped and counted, those of the runtime kept.
     """
 
-    __slots__ = ("_events", "_is_closed", "_max_events", "_news", "_seq", "dropped")
+    __slots__ = ("_events", "_is_closed", "_max_events", "_news", "_seq", "dropped", "on_news")
 
     def __init__(self, max_events: int) -> None:
         self._events: list[Event] = []
@@ -39,6 +49,7 @@ class EventLog:
         self._seq = 0
         self._is_closed = False
         self._news: asyncio.Event | None = None
+        self.on_news: Callable[[], None] | None = None
         self.dropped = 0
 
     def append(
@@ -67,16 +78,20 @@ class EventLog:
 
     def close(self) -> None:
         """No further event will come."""
+        self.on_news = None
         self._is_closed = True
 
     def notify(self) -> None:
-        """Wake a waiting reader, if there is one."""
+        """Wake a waiting reader, or call who wants to be called, if there is one."""
         if self._news is not None:
             self._news.set()
+        if self.on_news is not None:
+            self.on_news()
 
-    def unread(self) -> tuple[Event, ...]:
-        """Every event that no reader has taken."""
-        return tuple(self._events)
+    def take(self) -> tuple[Event, ...]:
+        """Every event that no reader has taken; they are taken now."""
+        events, self._events = tuple(self._events), []
+        return events
 
     async def wait(self, after: int) -> tuple[tuple[Event, ...], bool]:
         """Events with ``seq > after``, as soon as there are any, and whether they are the last.

@@ -12,11 +12,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from stageflow_actors.actors.event_log import EventLog
+from stageflow_actors.actors.messages import Execution
 from stageflow_actors.engine.child_runs import ChildRunTracker
 from stageflow_actors.model.results import RunStatus
 
-Execution = tuple[str, int, int]
-"""A run, a stage of it by its index, and the attempt: one execution in a deployment."""
 LEFT = "the stage that started it has ended"
 
 

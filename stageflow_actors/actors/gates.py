@@ -49,6 +49,18 @@ class Gates:
         self.breakers = [
             None if stage.breaker is None else Breaker(stage.breaker) for stage in plan.stages
         ]
+        self._uneasy: set[int] = set()
+
+    def is_calm(self) -> bool:
+        """Whether no breaker counts any failure: none is about to leave a stage alone."""
+        return not self._uneasy
+
+    def note(self, stage: int, breaker: Breaker) -> None:
+        """Take note that a breaker was told of an end."""
+        if breaker.is_calm:
+            self._uneasy.discard(stage)
+        else:
+            self._uneasy.add(stage)
 
     def describe(self) -> dict[str, Any]:
         """The breakers that are not closed, and what became of idempotent requests."""
@@ -157,12 +169,12 @@ class GatedBodies:
                 self._give_back(stage, ends.is_in_doubt(stage))
 
     def began(self, stage: int, attempt: int) -> None:
-        assert self._run is not None
-        self._run.began(stage, attempt)
+        if self._run is not None:
+            self._run.began(stage, attempt)
 
     def stop_heard(self, stage: int, attempt: int) -> None:
-        assert self._run is not None
-        self._run.stop_heard(stage, attempt)
+        if self._run is not None:
+            self._run.stop_heard(stage, attempt)
 
     def stage_ended(self, stage: int, attempt: int, receipt: Receipt) -> None:
         """Take the end of an execution from the bodies; the run hears of it from here."""
@@ -182,7 +194,8 @@ class GatedBodies:
         finishing.add_done_callback(lambda done: self._finished(passage, receipt, done))
 
     def close(self) -> None:
-        """The run has ended: nobody asks any more."""
+        """The run has ended: nobody asks any more, and waits for no collection of garbage."""
+        self._run = None
         if self._hooks is not None:
             self._hooks.close()
 
@@ -230,9 +243,10 @@ class GatedBodies:
             assignment = assignment._replace(keeps_answer=True)
         breaker = self._gates.breakers[stage]
         if breaker is not None:
-            if breaker.is_calm:  # spared what says nothing new
+            is_begun = assignment.is_begun  # while all breakers were calm: it is not refused now
+            if breaker.is_calm or (is_begun and breaker.state is BreakerState.CLOSED):
                 passage.generation = breaker.generation
-            else:
+            elif not is_begun:
                 passage.permit = breaker.admit(time.monotonic())
                 if passage.permit is None:
                     self._refuse(passage, breaker)
@@ -281,6 +295,7 @@ class GatedBodies:
             entered = breaker.record_neither(permit, now)
         else:
             entered = breaker.record_success(permit, now)
+        self._gates.note(passage.stage, breaker)
         states = [each for each in (permit.entered, entered) if each is not None]
         events = [self._breaker_event(passage.stage, each) for each in states]
         return receipt._replace(notes=(*receipt.notes, *events)) if events else receipt

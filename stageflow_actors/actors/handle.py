@@ -56,16 +56,14 @@ class RunHandle(ABC):
         self._last_seq = 0
         self._numbers = OwnNumbers()
         self._news = asyncio.Event()
-        self._feed: asyncio.Task[None] | None = None
         on_error = execution.on_stage_error
+        # Whoever wants to hear of errors wants to hear of them now.
+        self._is_watching = on_error is not None
         self._error_calls = (
             None
             if on_error is None
             else ErrorCalls(on_error, self._fetch_failure, self._cleanup_limit_s)
         )
-        # Whoever wants to hear of errors wants to hear of them now.
-        flush_s = settings.event_flush_interval_s if on_error is None else 0.0
-        self._feed_timer = self._loop.call_later(flush_s, self._start_feed)
         # Down from the context to this run, never up: others may run on the same context.
         self._unwatch = context.cancellation.watch(self._take_cancel)
         self._answering = (
@@ -121,7 +119,9 @@ class RunHandle(ABC):
 
         Those of its child runs go to the sink only.
         """
-        self._start_feed()
+        if not (self._is_watching or self.is_done):
+            self._is_watching = True
+            self._watch()
         position = 0
         while True:
             while position < len(self._seen):
@@ -138,8 +138,8 @@ class RunHandle(ABC):
         """Wait for the verdict; raises where it is lost."""
 
     @abstractmethod
-    async def _fetch_events(self, after: int) -> tuple[Sequence[Event], bool]:
-        """Wait for events with ``seq > after``; the flag says that no more will come."""
+    def _watch(self) -> None:
+        """Have the events of the run taken as they come, from now on."""
 
     @abstractmethod
     async def _fetch_questions(self, after: int) -> Questions:
@@ -179,11 +179,10 @@ class RunHandle(ABC):
                 result = replace(result, cleanup_failures=(*result.cleanup_failures, *failures))
             return result
         finally:
-            self._feed_timer.cancel()
             self._unwatch()
-            for task in (self._feed, self._answering):
-                if task is not None:
-                    task.cancel()
+            del self._unwatch  # or only a garbage collection could free this handle
+            if self._answering is not None:
+                self._answering.cancel()
             # Readers look at is_done, which turns true only after this coroutine has returned.
             self._loop.call_soon(self._news.set)
 
@@ -200,12 +199,15 @@ class RunHandle(ABC):
             )
 
     def _take(self, events: Sequence[Event]) -> None:
-        fresh = [event for event in events if event.seq > self._last_seq]
+        fresh: Sequence[Event] = events
+        if events and events[0].seq <= self._last_seq:
+            fresh = [event for event in events if event.seq > self._last_seq]
         if not fresh:
             return
         self._last_seq = fresh[-1].seq
-        fresh = [self._numbers.renumbered(event) for event in fresh]
-        own = [event for event in fresh if event.origin is None]
+        own = fresh = self._numbers.renumbered(fresh)
+        if self._numbers.has_foreign:
+            own = [event for event in fresh if event.origin is None]
         self._seen.extend(own)
         self._pump().submit(self._context.snapshot, self._labelled(fresh))
         if self._error_calls is not None:
@@ -219,16 +221,6 @@ class RunHandle(ABC):
             return events
         labels = run_labels(self._context.snapshot, ancestry)
         return [event._replace(origin=EventOrigin(labels, event.seq)) for event in events]
-
-    def _start_feed(self) -> None:
-        if self._feed is None and not self.is_done:
-            self._feed = self._loop.create_task(self._read_feed())
-
-    async def _read_feed(self) -> None:
-        is_last = False
-        while not is_last:
-            events, is_last = await self._fetch_events(self._last_seq)
-            self._take(events)
 
     async def _answer_hooks(self) -> None:
         hooks = StartHooks(self._context.start_hooks, self._context)

@@ -6,42 +6,36 @@ import asyncio
 import itertools
 import logging
 import os
-import time
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from stageflow_actors.actors.bodies import Bodies, Ends
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.doors import door_of
 from stageflow_actors.actors.event_pump import PumpSource
-from stageflow_actors.actors.failures import (
-    Failure,
-    abandoned_error,
-    failure_of,
-    setup_error,
-)
+from stageflow_actors.actors.failures import Failure, failure_of, setup_error
 from stageflow_actors.actors.gates import GatedBodies, Gates
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.idempotency import IdempotencyDesk
+from stageflow_actors.actors.local_bodies import LocalBodies
 from stageflow_actors.actors.local_children import LocalChildren
 from stageflow_actors.actors.local_stages import LocalStages
-from stageflow_actors.actors.messages import Assignment, Receipt, RunReport, StageKey
+from stageflow_actors.actors.messages import Receipt, RunReport, StageKey
 from stageflow_actors.actors.nursery import Nursery
 from stageflow_actors.actors.parental_bodies import ParentalBodies
+from stageflow_actors.actors.reports import refused_report
 from stageflow_actors.actors.run import CLOSED, Run
 from stageflow_actors.actors.runtime import Runtime
-from stageflow_actors.actors.sealing import seal_view
-from stageflow_actors.actors.stage_host import StageHost
+from stageflow_actors.actors.sealing import seal_view, view_to_payload
 from stageflow_actors.actors.start_hooks import HookDesk, Questions
+from stageflow_actors.actors.waiting_room import Turn, WaitingRoom
 from stageflow_actors.actors.wiring import wire
-from stageflow_actors.engine.facts import Ending
-from stageflow_actors.model.cancellation import Cancellation
-from stageflow_actors.model.events import Event
 from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.settings import Settings
-from stageflow_actors.model.timer import PipelineTimer
+from stageflow_actors.model.stats import DeploymentStats
 from stageflow_actors.ports import Deployable, IdempotencyStore
 
 logger = logging.getLogger("stageflow_actors")
@@ -89,17 +83,17 @@ class LocalDeployment(Deployment):
         self._gates = Gates(pipeline.plan, desk, failure_of)
         self._settings = settings
         self._abandoned: set[asyncio.Task[None]] = set()
+        self.room = WaitingRoom(settings, self._begin)
 
     async def _describe(self) -> dict[str, Any]:
         pid = os.getpid()
-        family: dict[str, Any] = {}
-        if self._children is not None:
-            family["children"] = await self._children.groups.describe()
-            family["child_runs"] = self._children.family.tracker.metrics.to_dict()
+        runs = self.room.describe()
+        family = {} if self._children is None else await self._children.describe()
         return {
             "runtime": "local",
             "supervisor_pid": pid,
-            "live_runs": len(self._live),
+            "live_runs": len(self._live) - runs["waiting"],
+            "runs": runs,
             "stages": [
                 {"name": stage.name, "kind": stage.kind, "pid": pid} for stage in self.plan.stages
             ],
@@ -108,6 +102,9 @@ class LocalDeployment(Deployment):
             **self._gates.describe(),
             **family,
         }
+
+    async def _stats(self) -> DeploymentStats:
+        return DeploymentStats(self.name, self.room.stats(), self._stages.stats())
 
     async def _open(self) -> None:
         if self._registered:
@@ -155,9 +152,31 @@ class LocalDeployment(Deployment):
     def _launch_sealed(
         self, context: PipelineContext, view: RunView | Payload, keys: Mapping[int, StageKey]
     ) -> RunHandle:
+        room = self.room
+        # What it would send to another process, as the bytes that wait are counted everywhere.
+        size = 0 if room.is_free else view_to_payload(view).size
         desk = HookDesk() if context.start_hooks else None
         name = str(next(self._numbers))
-        local: Bodies[Ends] = _LocalBodies(
+        handle = _LocalRunHandle(name, self, context, self._settings, desk)
+        start = _Start(name, context, view, keys, desk, handle)
+        if context.cancellation.reason is not None:
+            self._begin(Turn(start, 0.0, context.cancellation.reason))
+            return handle
+        refused = room.arrive(
+            name,
+            start,
+            tenant=str(context.org_id or ""),
+            size=size,
+            is_background=context.priority is RunPriority.BACKGROUND,
+            limit_s=context.limit_s,
+        )
+        if refused is not None:
+            handle.refuse(refused_report(self.plan, refused))
+        return handle
+
+    def _begin(self, turn: Turn[_Start]) -> None:
+        name, context, view, keys, desk, handle = turn.item
+        local: Bodies[Ends] = LocalBodies(
             self._stages, view, context.timer, self._abandoned, name, self._nursery
         )
         parental = None
@@ -167,29 +186,95 @@ class LocalDeployment(Deployment):
         run = Run(self.plan, bodies, self._settings)
         if parental is not None:
             parental.open(run.log)
-        run.ended.add_done_callback(lambda _ended: bodies.close())
-        run.begin(context.cancellation.reason, context.limit_s)
-        return _LocalRunHandle(run, self, context, self._settings, desk)
+        run.ended.add_done_callback(lambda _ended: self._ended(name, bodies))
+        limit_s = context.limit_s
+        if limit_s is not None:
+            limit_s = max(0.0, limit_s - turn.waited_s)
+        run.begin(turn.cancelled, limit_s)
+        handle.begin(run)
+
+    def _ended(self, name: str, bodies: GatedBodies) -> None:
+        bodies.close()
+        self.room.leave(name)
+
+
+class _Start(NamedTuple):
+    """A run that has not begun yet."""
+
+    name: str
+    context: PipelineContext
+    view: RunView | Payload
+    keys: Mapping[int, StageKey]
+    desk: HookDesk | None
+    handle: _LocalRunHandle
 
 
 class _LocalRunHandle(RunHandle):
+    """Of a run that may still wait for its turn, or is refused."""
+
     def __init__(
         self,
-        run: Run,
-        deployment: Deployment,
+        name: str,
+        deployment: LocalDeployment,
         context: PipelineContext,
         settings: Settings,
         desk: HookDesk | None,
     ) -> None:
-        self._run = run
+        self._name = name
+        self._room = deployment.room
         self._desk = desk
+        self._run: Run | None = None
+        self._begun: asyncio.Future[None] | None = None
+        self._refusal: RunReport | None = None
         super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
+        self._flush_s = settings.event_flush_interval_s
+        self._flush_timer: asyncio.TimerHandle | None = None
+
+    def begin(self, run: Run) -> None:
+        """Its turn has come, or it was cancelled before."""
+        self._run = run
+        if self._is_watching:
+            self._watch()
+        else:
+            self._flush_timer = self._loop.call_later(self._flush_s, self._flush_later)
+        if self._begun is not None and not self._begun.done():
+            self._begun.set_result(None)
+
+    def refuse(self, report: RunReport) -> None:
+        """It will not begin at all."""
+        self._refusal = report
+        if self._desk is not None:
+            self._desk.close()
 
     async def _fetch_report(self) -> RunReport:
-        return await self._run.ended
+        if self._refusal is not None:
+            return self._refusal
+        if self._run is None:
+            self._begun = self._loop.create_future()
+            await self._begun
+        assert self._run is not None, "it has begun"
+        try:
+            return await self._run.ended
+        finally:
+            self._stop_flushing()
 
-    async def _fetch_events(self, after: int) -> tuple[Sequence[Event], bool]:
-        return await self._run.log.wait(after)
+    def _watch(self) -> None:
+        self._stop_flushing()
+        if self._run is not None:
+            self._run.log.on_news = self._flush
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._run is not None:
+            self._take(self._run.log.take())
+
+    def _flush_later(self) -> None:
+        self._flush()
+        self._flush_timer = self._loop.call_later(self._flush_s, self._flush_later)
+
+    def _stop_flushing(self) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
 
     async def _fetch_questions(self, after: int) -> Questions:
         assert self._desk is not None, "a run without hooks asks nothing"
@@ -200,94 +285,10 @@ class _LocalRunHandle(RunHandle):
         self._desk.answer(number, receipt)
 
     async def _fetch_failure(self, stage: str) -> Failure | None:
-        return self._run.failure_of(stage)
+        return None if self._run is None else self._run.failure_of(stage)
 
     def _send_cancel(self, reason: str) -> None:
-        self._run.cancel(reason)
-
-
-class _LocalBodies:
-    """The bodies of one run: one task each."""
-
-    __slots__ = ("_abandoned", "_live", "_loop", "_nursery", "_run", "_stages", "_timer", "_view")
-
-    def __init__(
-        self,
-        stages: LocalStages,
-        view: RunView | Payload,
-        timer: PipelineTimer,
-        abandoned: set[asyncio.Task[None]],
-        run: str,
-        nursery: Nursery | None,
-    ) -> None:
-        self._stages = stages
-        self._loop = asyncio.get_running_loop()
-        self._view = view
-        self._timer = timer
-        self._live: dict[int, tuple[Cancellation, asyncio.Task[None], StageHost]] = {}
-        self._abandoned = abandoned
-        self._run = run
-        self._nursery = nursery
-
-    def start(self, ends: Ends, stage: int, assignment: Assignment) -> bool:
-        host = self._stages.hosts[stage]
-        if host is None:
-            down = self._stages.down(stage)
-            # Never from within the call that starts the stage: its run is in the middle of a tick.
-            self._loop.call_soon(ends.stage_ended, stage, assignment.attempt, down)
-            return True
-        cancellation = Cancellation()
-        host.live += 1
-        task = self._loop.create_task(self._execute(cancellation, ends, stage, host, assignment))
-        self._live[stage] = cancellation, task, host  # the loop itself holds tasks only weakly
-        return True
-
-    def interrupt(self, ends: Ends, stage: int, attempt: int, reason: str) -> None:
-        live = self._live.get(stage)
-        if live is None:
-            return  # its end is on its way to where this comes from
-        cancellation, _task, host = live
-        cancellation.request(reason)
-        if not host.is_blocking:
-            ends.stop_heard(stage, attempt)
-
-    def skipped(self, ends: Ends, stage: int) -> None:
-        pass
-
-    def decided(self, ends: Ends) -> None:
-        pass
-
-    def kill(self, ends: Ends, stage: int, attempt: int) -> None:
-        """Nothing can end it here. Whatever it still does, nobody hears of it."""
-        cancellation, task, host = self._live.pop(stage)
-        cancellation.abandon()
-        host.give_up()
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
-        error = abandoned_error(host.name, cancellation.reason)
-        now = time.time()
-        lost = Receipt.failed(failure_of(error), now, now, ending=Ending.LOST)
-        self._loop.call_soon(ends.stage_ended, stage, attempt, lost._replace(is_stuck=True))
-
-    async def _execute(
-        self,
-        cancellation: Cancellation,
-        ends: Ends,
-        stage: int,
-        host: StageHost,
-        assignment: Assignment,
-    ) -> None:
-        began = time.time()
-        spawner = None
-        if self._nursery is not None:
-            spawner = self._nursery.spawner((self._run, stage, assignment.attempt))
-        try:
-            receipt = await host.execute(self._view, self._timer, assignment, cancellation, spawner)
-        except BaseException as error:  # a defect, or the end of the event loop: never a hang
-            receipt = Receipt.failed(failure_of(error), began, time.time())
-        self._stages.ended(stage, host, retires=receipt.retires)
-        live = self._live.get(stage)
-        if live is None or live[0] is not cancellation:
-            return  # given up; by now the stage may be executed once more
-        del self._live[stage]
-        ends.stage_ended(stage, assignment.attempt, receipt)
+        if self._run is not None:
+            self._run.cancel(reason)
+        else:
+            self._room.cancel(self._name, reason)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from stageflow_actors.actors.children import Children
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.doors import Door
-from stageflow_actors.actors.family import Child, ChildFacts, Execution
-from stageflow_actors.actors.messages import StageKey
+from stageflow_actors.actors.family import Child, ChildFacts
+from stageflow_actors.actors.messages import Execution, StageKey
 from stageflow_actors.actors.reports import result_of, result_without_report, unstarted_report
 from stageflow_actors.actors.sealing import seal_view
 from stageflow_actors.errors import RuntimeFault

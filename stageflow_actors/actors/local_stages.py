@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from stageflow_actors.actors.failures import Failure, failure_of, late_error
 from stageflow_actors.actors.messages import Receipt
+from stageflow_actors.actors.meters import Ledger, Meter
 from stageflow_actors.actors.orders import stage_down
 from stageflow_actors.actors.stage_host import StageHost
 from stageflow_actors.actors.stopping import stop_in_order
@@ -16,6 +18,7 @@ from stageflow_actors.actors.wiring import WiredStage
 from stageflow_actors.engine.supervision import is_replaced
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.stats import StageStats
 
 logger = logging.getLogger("stageflow_actors")
 
@@ -28,6 +31,8 @@ class LocalStages:
         self._stages = stages
         self._settings = settings
         self._set_up: list[tuple[int, StageHost]] = []
+        self._meters: dict[StageHost, Meter] = {}
+        self._ledgers = [Ledger() for _stage in stages]
         self._succeeding: set[asyncio.Task[None]] = set()
         self._leaving: set[asyncio.Task[None]] = set()
         self.hosts: list[StageHost | None] = []
@@ -58,6 +63,34 @@ class LocalStages:
             late += len(pending)
         return late
 
+    def began(self, host: StageHost) -> None:
+        """Count an execution on ``host`` that waits for nothing any more."""
+        self._meters[host].begin(time.monotonic())
+
+    def count_end(self, host: StageHost) -> None:
+        """Count its end, or that it was abandoned."""
+        self._meters[host].end(time.monotonic())
+
+    def stats(self) -> dict[str, StageStats]:
+        """Of each stage, by name."""
+        now, waiting = time.monotonic(), [0] * len(self._stages)
+        for index, host in self._set_up:
+            if host.turns is not None:
+                waiting[index] += host.turns.waiting
+            if host.batches is not None:
+                self._meters[host].note_batches(host.batches)
+        return {
+            stage.name: self._ledgers[index]
+            .tally(now)
+            .stats(
+                stage.name,
+                replicas=int(self.hosts[index] is not None),
+                waiting=waiting[index],
+                takes_batches=stage.is_batching,
+            )
+            for index, stage in enumerate(self._plan.stages)
+        }
+
     def ended(self, index: int, host: StageHost, *, retires: bool) -> None:
         """Note that an execution on ``host`` has ended, which may want to retire now."""
         host.live -= 1
@@ -84,6 +117,9 @@ class LocalStages:
             return failure_of(late_error(stage.spec.name, self._settings.deploy_timeout_s))
         if isinstance(outcome, StageHost):  # known at once, in case the opening is given up
             self._set_up.append((index, outcome))
+            self._meters[outcome] = meter = Meter()
+            self._ledgers[index].add(meter)
+            meter.open(time.monotonic())
         return outcome
 
     async def _succeed(self, index: int, host: StageHost) -> None:
@@ -99,6 +135,10 @@ class LocalStages:
     async def _dismiss(self, index: int, host: StageHost) -> None:
         if (index, host) in self._set_up:
             self._set_up.remove((index, host))
+            meter = self._meters.pop(host)
+            if host.batches is not None:
+                meter.note_batches(host.batches)
+            meter.close(time.monotonic())
             await host.teardown()
 
 

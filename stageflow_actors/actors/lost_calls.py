@@ -6,16 +6,17 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from stageflow_actors.actors.codec import FarOutput
 from stageflow_actors.actors.failures import failure_of, failure_to_wire
-from stageflow_actors.actors.kept_replies import ExecutionId
-from stageflow_actors.actors.messages import Receipt
+from stageflow_actors.actors.messages import Execution, Receipt
 from stageflow_actors.actors.ray_errors import CallFault, FaultKind
 from stageflow_actors.engine.facts import Ending, FailureHint
-from stageflow_actors.errors import StageLostError
+from stageflow_actors.errors import StageLostError, StageOutputError
 
 if TYPE_CHECKING:
     from stageflow_actors.actors.stage_process import StageProcess
 
+_FULL = ("ObjectStoreFullError", "OutOfDiskError")
 GONE = (FaultKind.DIED, FaultKind.OUT_OF_MEMORY)
 """What a call ends with where there is no process any more."""
 
@@ -54,7 +55,7 @@ def lost_error(stage: str, fault: CallFault) -> StageLostError:
 
 
 def lost_receipt(
-    process: StageProcess, execution: ExecutionId, fault: CallFault, sent_at: float
+    process: StageProcess, execution: Execution, fault: CallFault, sent_at: float
 ) -> Receipt:
     """The receipt of an execution that nobody answered. One death is one failure, however many
     were executing; whoever was there when another one was ended is innocent.
@@ -66,3 +67,27 @@ def lost_receipt(
     failure = failure_to_wire(failure_of(lost_error(process.name, fault)))
     ending = Ending.FAIL if fault.kind is FaultKind.NEVER_RAN else Ending.LOST
     return Receipt.failed(failure, sent_at, time.time(), ending=ending, hint=hint)
+
+
+def begun_and_lost(stage: str) -> Receipt:
+    """The receipt of an execution that a process has begun ahead of its run, before it died."""
+    now = time.time()
+    error = lost_error(stage, CallFault(FaultKind.DIED, "", "it died before its run caught up"))
+    return Receipt.failed(failure_to_wire(failure_of(error)), now, now, ending=Ending.LOST)
+
+
+def not_stored(stage: str, receipt: Receipt, fault: CallFault) -> Receipt | CallFault:
+    """What becomes of an execution whose big output nobody could take."""
+    if not any(name in fault.error_type for name in _FULL):
+        return fault
+    size = receipt.output.size if type(receipt.output) is FarOutput else 0
+    error = StageOutputError(
+        f"The output of stage '{stage}', {size} bytes, does not fit into the object store: "
+        f"{fault.error_type}.",
+        hint="Start Ray with a larger object_store_memory, return less, or run fewer at a time.",
+        code="OUTPUT-STORE-FULL",
+    )
+    failure = failure_to_wire(failure_of(error))
+    return Receipt.failed(
+        failure, receipt.started_at, receipt.ended_at, receipt.events, hint=FailureHint(counts=True)
+    )

@@ -35,7 +35,10 @@ class StageKey(NamedTuple):
 
 
 class RunRequest(NamedTuple):
-    """Handle to supervisor: start a run. ``cancelled`` is set where it was cancelled before."""
+    """Handle to supervisor: start a run. ``cancelled`` is set where it was cancelled before.
+
+    ``is_watched``: its events are wanted as they come; else they come from time to time.
+    """
 
     run: str
     view: Payload
@@ -44,6 +47,15 @@ class RunRequest(NamedTuple):
     limit_s: float | None
     keys: Mapping[int, StageKey]
     has_hooks: bool
+    is_background: bool = False
+    is_watched: bool = False
+    tenant: str = ""
+
+
+class Watch(NamedTuple):
+    """Handle to supervisor: tell the events of this run as they come, from now on."""
+
+    run: str
 
 
 class Rejection(NamedTuple):
@@ -60,7 +72,8 @@ class Assignment(NamedTuple):
 
     ``generation`` counts the repetitions for a guard. With ``keeps_answer`` the output is to be
     kept for those who come with the same key. ``is_alone``: it killed its process often enough to
-    be tried in one of its own.
+    be tried in one of its own. ``is_leased``: its process may go on with what follows;
+    ``is_begun``: a process has done so with this one.
     """
 
     attempt: int
@@ -71,14 +84,19 @@ class Assignment(NamedTuple):
     rejection: Rejection | None = None
     keeps_answer: bool = False
     is_alone: bool = False
+    is_leased: bool = False
+    is_begun: bool = False
+
+
+Execution = tuple[str, int, int]
+"""A run, a stage of it by its index, and the attempt: one execution in a deployment."""
 
 
 class Envelope(NamedTuple):
-    """Supervisor to stage: execute once. ``epoch`` counts the processes that the stage has had."""
+    """Supervisor to stage: execute once."""
 
     run: str
     stage: int
-    epoch: int
     view: Payload
     started_ms: int
     assignment: Assignment
@@ -90,7 +108,8 @@ class Receipt(NamedTuple):
     ``ending`` is the value of an ``Ending``: a string pickles several times faster than the member.
     ``is_stuck`` says that the body still runs, in a thread that does not heed its stop. ``answer``
     is the output as it is kept for those who come with the same key, ``notes`` what the runtime
-    itself has to say about it. ``retires``: the stage wants its process to end.
+    itself has to say about it. ``retires``: the stage wants its process to end. ``ahead`` are the
+    stages that its process has begun after it, ahead of the run.
     """
 
     ending: str
@@ -107,6 +126,7 @@ class Receipt(NamedTuple):
     answer: str | None = None
     notes: tuple[PlainEvent, ...] = ()
     retires: bool = False
+    ahead: tuple[int, ...] = ()
 
     @classmethod
     def failed(
@@ -161,7 +181,10 @@ class StageEnd(NamedTuple):
 
 
 class RunReport(NamedTuple):
-    """Supervisor to handle: the verdict and everything that led to it, in order of completion."""
+    """Supervisor to handle: the verdict and everything that led to it, in order of completion.
+
+    With ``retry_after_s`` the run was refused: there were too many.
+    """
 
     status: RunStatus
     stage: str | None
@@ -174,6 +197,13 @@ class RunReport(NamedTuple):
     ended_at: float
     tolerated: tuple[str, ...] = ()
     abandoned: tuple[str, ...] = ()
+    retry_after_s: float | None = None
+
+
+def inputs_size(work: Assignment) -> int:
+    """Of what a stage reads, in bytes, where it is there as such."""
+    outputs = work.inputs.values()
+    return sum(output.size for output in outputs if type(output) is Payload)
 
 
 def pack(message: tuple[Any, ...]) -> bytes:

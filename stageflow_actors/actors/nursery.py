@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from stageflow_actors.actors.doors import Door
-from stageflow_actors.actors.family import ChildFacts, Execution
-from stageflow_actors.actors.messages import StageKey
+from stageflow_actors.actors.family import ChildFacts
+from stageflow_actors.actors.messages import Execution, StageKey
 from stageflow_actors.actors.registry import unknown_pipeline
 from stageflow_actors.actors.reports import result_without_report
 from stageflow_actors.errors import MaxDepthExceededError, RuntimeFault, SpawnRefusedError

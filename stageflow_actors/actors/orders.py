@@ -8,30 +8,35 @@ from typing import NamedTuple
 
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
-from stageflow_actors.actors.kept_replies import ExecutionId
-from stageflow_actors.actors.messages import Assignment, Envelope, Receipt
+from stageflow_actors.actors.messages import Assignment, Envelope, Execution, Receipt
 from stageflow_actors.engine.facts import FailureHint
 from stageflow_actors.errors import StageDownError
 
 
 class Order(NamedTuple):
-    """``deliver`` is called once, with the receipt; ``begun`` when it no longer has to wait."""
+    """``deliver`` is called once, with the receipt; ``begun`` when it no longer has to wait.
+
+    ``size`` is about how many bytes travel to the stage.
+    """
 
     run: str
+    stage: int
     view: Payload
     started_ms: int
     assignment: Assignment
+    size: int
+    is_background: bool
     deliver: Callable[[Receipt], None]
     begun: Callable[[], None]
 
     @property
-    def execution(self) -> ExecutionId:
-        """What tells it from all others of its stage."""
-        return self.run, self.assignment.attempt
+    def execution(self) -> Execution:
+        """What tells it from all others of its deployment."""
+        return self.run, self.stage, self.assignment.attempt
 
-    def envelope(self, stage: int, epoch: int) -> Envelope:
-        """The message to one process of the stage."""
-        return Envelope(self.run, stage, epoch, self.view, self.started_ms, self.assignment)
+    def envelope(self) -> Envelope:
+        """The message to a process of the stage."""
+        return Envelope(self.run, self.stage, self.view, self.started_ms, self.assignment)
 
 
 def revoked(reason: str) -> Receipt:

@@ -6,8 +6,8 @@ from functools import partial
 
 from stageflow_actors.actors.bodies import Bodies, Ends
 from stageflow_actors.actors.event_log import EventLog
-from stageflow_actors.actors.family import Execution, Family
-from stageflow_actors.actors.messages import Assignment, Receipt
+from stageflow_actors.actors.family import Family
+from stageflow_actors.actors.messages import Assignment, Execution, Receipt
 
 _KILLED = "the stage that started it was ended"
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 
 from stageflow_actors.actors.failures import Failure
-from stageflow_actors.actors.kept_replies import ExecutionId
-from stageflow_actors.actors.messages import Receipt
+from stageflow_actors.actors.messages import Execution, Receipt
 from stageflow_actors.actors.orders import Order, not_set_up
+from stageflow_actors.actors.process_watch import Watch
 from stageflow_actors.actors.ray_errors import CallFault
-from stageflow_actors.actors.stage_process import StageProcess, Watch
+from stageflow_actors.actors.stage_process import StageProcess
 
 _STUCK = "its event loop did not turn any more"
 
@@ -24,13 +24,11 @@ class Quarantine:
     def __init__(
         self,
         hire: Callable[[Watch], StageProcess],
-        send: Callable[[StageProcess, Order], None],
         dismiss: Callable[[StageProcess], None],
     ) -> None:
         self._hire = hire
-        self._send = send
         self._dismiss = dismiss
-        self._waiting: dict[ExecutionId, Order] = {}
+        self._waiting: dict[Execution, Order] = {}
         self._is_busy = False
         self._is_stopped = False
         self.process: StageProcess | None = None
@@ -40,9 +38,13 @@ class Quarantine:
         self._waiting[order.execution] = order
         self._go_on()
 
-    def take_back(self, execution: ExecutionId) -> Order | None:
+    def take_back(self, execution: Execution) -> Order | None:
         """The order, if it has not begun; it will not."""
         return self._waiting.pop(execution, None)
+
+    def waiting_stages(self) -> list[int]:
+        """Of each suspect that waits here."""
+        return [order.stage for order in self._waiting.values()]
 
     def stop(self) -> None:
         """Begin nothing more; what waits here is told by others."""
@@ -62,7 +64,7 @@ class Quarantine:
             order = self._waiting.pop(next(iter(self._waiting)))
             self._is_busy = True
             order.begun()
-            self._send(process, order._replace(deliver=partial(self._done, order)))
+            process.execute(order._replace(deliver=partial(self._done, order)))
 
     def _done(self, order: Order, receipt: Receipt) -> None:
         self._is_busy = False

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
-
-from ray.exceptions import RayError
 
 from stageflow_actors.actors.children import Children
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.event_log import EventLog, OwnNumbers
+from stageflow_actors.actors.exchange import Exchange, Exchanges
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
-from stageflow_actors.actors.family import Child, ChildFacts, Execution
-from stageflow_actors.actors.kept_replies import KeptReplies
-from stageflow_actors.actors.messages import RunReport, RunRequest, pack, unpack
+from stageflow_actors.actors.family import Child, ChildFacts
+from stageflow_actors.actors.far_outputs import is_far
+from stageflow_actors.actors.messages import Execution, RunReport, RunRequest
+from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.reports import unstarted_report
 from stageflow_actors.actors.supervisor_client import SupervisorClient
 from stageflow_actors.errors import RuntimeFault, SpawnRefusedError
@@ -23,6 +22,9 @@ from stageflow_actors.model.events import Event, EventOrigin
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.results import SUPERVISOR, RunStatus
 from stageflow_actors.model.settings import Settings
+
+_REPLY_SIZE = 4_000
+"""About how many bytes a reply has on its way."""
 
 
 class ChildPackage(NamedTuple):
@@ -95,65 +97,46 @@ class RayChildGroup:
 
     async def run(self, request: RunRequest, child: Child, origin: Mapping[str, Any]) -> RunReport:
         """Run it to its verdict; its events go to the log of the parent, as they come."""
-        packed = pack(request)
-        reply = self._supervisor.call("run", packed)
+        relay = _Relay(child.log, origin)
+        coming = self._supervisor.submit(request, relay.take)
 
         def tell(reason: str) -> None:
             self._supervisor.cancel(request.run, reason)
 
         child.tell = tell
-        relay = _Relay(child.log, origin)
-        feed = asyncio.ensure_future(self._feed(request.run, relay))
         self._live += 1
         self._idle.clear()
         try:
-            report = await self._supervisor.report_of(reply, packed)
+            report = await coming
         finally:
             self._live -= 1
             if not self._live:
                 self._idle.set()
-            feed.cancel()
-        if report.stage == SUPERVISOR:
+        if report.stage == SUPERVISOR and report.retry_after_s is None:
             self._supervisor.has_given_up = True  # it takes no more runs
         relay.take(report.events)
         return report._replace(events=())
 
-    async def _feed(self, run: str, relay: _Relay) -> None:
-        await asyncio.sleep(self._settings.event_flush_interval_s)
-        is_last = False
-        with contextlib.suppress(RayError):  # the report will not come either, and says why
-            while not is_last:
-                events, is_last = await self._supervisor.ask("events", run, relay.last_seq)
-                relay.take(events)
-
 
 class _Relay:
-    """Passes the events of a child on, each once."""
+    """Passes the events of a child on."""
 
-    __slots__ = ("_log", "_numbers", "_origin", "last_seq")
+    __slots__ = ("_log", "_numbers", "_origin")
 
     def __init__(self, log: EventLog, origin: Mapping[str, Any]) -> None:
         self._log = log
         self._origin = origin
-        self.last_seq = 0
         self._numbers = OwnNumbers()
 
     def take(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if event.seq <= self.last_seq:
-                continue
-            self.last_seq = event.seq
-            own = self._numbers.renumbered(event)
+        for own in self._numbers.renumbered(events):
             origin = own.origin or EventOrigin(self._origin, own.seq)
-            self._log.append_from_child(event._replace(origin=origin))
+            self._log.append_from_child(own._replace(origin=origin))
         self._log.notify()
 
 
 class RayChildren(Children[RayChildGroup, ChildRequest, ChildReply]):
-    """The children of one supervisor; ``hire`` starts one below it.
-
-    A child is run once, however often it is asked for because a reply was lost.
-    """
+    """The children of one supervisor; ``hire`` starts one below it."""
 
     def __init__(
         self,
@@ -165,35 +148,35 @@ class RayChildren(Children[RayChildGroup, ChildRequest, ChildReply]):
         self._packages = packages
         self._hire = hire
         self._settings = settings
-        self._live: dict[str, asyncio.Task[bytes]] = {}
-        self._kept = KeptReplies[str](settings.max_kept_reports, settings.max_kept_reply_bytes)
+        self._running: set[asyncio.Task[None]] = set()
+        self._exchanges = Exchanges(self._take, settings)
 
-    async def spawn(self, packed: bytes) -> bytes:
-        """Run the child of a ``ChildRequest``; answer with its ``ChildReply``."""
-        request: ChildRequest = unpack(packed)
-        child = request.facts.child_run_id
-        if child in self._kept:
-            return self._kept.find(child) or pack(self._lost(request, _not_kept(child)))
-        live = self._live.get(child)
-        if live is None:
-            live = self._live[child] = asyncio.ensure_future(self._reply(request))
-            live.add_done_callback(lambda _done: self._live.pop(child, None))
-        return await asyncio.shield(live)
+    async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
+        """Take the messages of a ``Channel``, each a ``ChildRequest``; answer with what has ended:
+        the id of the child, and a ``ChildReply``.
+        """
+        return await self._exchanges.take(caller, parcel)
+
+    def _take(self, exchange: Exchange, request: ChildRequest) -> None:
+        exchange.due += 1
+        running = asyncio.ensure_future(self._reply(exchange, request))
+        self._running.add(running)  # the loop itself holds tasks only weakly
+        running.add_done_callback(self._running.discard)
 
     def pids(self) -> list[int]:
         """The processes of all children."""
         return [pid for group in self.groups.groups() for pid in group.pids]
 
-    async def _reply(self, request: ChildRequest) -> bytes:
+    async def _reply(self, exchange: Exchange, request: ChildRequest) -> None:
         facts = request.facts
         try:
             reply = await self.bring_up(request.parent, facts, facts.pipeline, request)
         except SpawnRefusedError as refusal:
             failure = failure_to_wire(failure_of(refusal))
             reply = ChildReply(RunStatus.FAILED, refusal.message, None, failure, is_refused=True)
-        packed = pack(reply)
-        self._kept.keep(facts.child_run_id, packed)
-        return packed
+        far = reply.report is not None and is_far(reply.report)
+        exchange.due -= 1
+        exchange.tell((facts.child_run_id, reply), _REPLY_SIZE, has_refs=far)
 
     def _create(self, name: str) -> RayChildGroup:
         return RayChildGroup(self._hire(self._packages[name]), self._settings)
@@ -214,11 +197,3 @@ class RayChildren(Children[RayChildGroup, ChildRequest, ChildReply]):
     def _lost(self, request: ChildRequest, fault: RuntimeFault) -> ChildReply:
         failure = failure_to_wire(failure_of(fault))
         return ChildReply(RunStatus.FAILED, fault.message, None, failure)
-
-
-def _not_kept(child: str) -> RuntimeFault:
-    return RuntimeFault(
-        f"The reply about child run {child} was lost, and is not kept any more.",
-        hint="It has ended, nobody knows how. Raise Settings.max_kept_reports.",
-        code="RUN-LOST",
-    )

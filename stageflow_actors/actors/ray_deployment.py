@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
-import ray
 from ray.exceptions import RayError, RayTaskError
 
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.failures import Failure
+from stageflow_actors.actors.far_outputs import report_near
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import (
     Receipt,
@@ -26,26 +26,21 @@ from stageflow_actors.actors.messages import (
     pack,
 )
 from stageflow_actors.actors.ray_children import ChildPackage
+from stageflow_actors.actors.ray_connection import RayConnection, this_node
 from stageflow_actors.actors.sealing import seal_view, view_to_payload
-from stageflow_actors.actors.stage_actor import to_wire
 from stageflow_actors.actors.start_hooks import Questions
-from stageflow_actors.actors.supervisor import start_supervisor
-from stageflow_actors.actors.supervisor_client import SupervisorClient
-from stageflow_actors.errors import (
-    RayStartError,
-    RuntimeFault,
-    SupervisorLostError,
-    describe_exception,
-)
-from stageflow_actors.model.events import Event
+from stageflow_actors.actors.supervisor import Supervisor
+from stageflow_actors.actors.supervisor_client import SupervisorClient, start_supervisor
+from stageflow_actors.actors.wire import without_objects
+from stageflow_actors.errors import RuntimeFault, SupervisorLostError
 from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.results import SUPERVISOR
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.stats import DeploymentStats
 from stageflow_actors.ports import Deployable
 
 logger = logging.getLogger("stageflow_actors")
-
-_STARTING_RAY = threading.Lock()
 
 
 class RayDeployment(Deployment):
@@ -59,8 +54,10 @@ class RayDeployment(Deployment):
         pump: PumpSource,
         store_path: str | None,
         packages: Mapping[str, ChildPackage],
+        connection: RayConnection,
     ) -> None:
         super().__init__(pipeline, pump)
+        self._connection = connection
         self._packages = packages
         self._code = code
         self._settings = settings
@@ -82,7 +79,7 @@ class RayDeployment(Deployment):
     def is_lost(self) -> bool:
         """Its supervisor died or gave up, or its Ray is not the one of this process any more."""
         is_lost = self._supervisor is not None and self._supervisor.is_lost
-        return is_lost or (self._node is not None and self._node != _this_node())
+        return is_lost or (self._node is not None and self._node != this_node())
 
     async def _describe(self) -> dict[str, Any]:
         described = await self.supervisor.describe()
@@ -92,13 +89,17 @@ class RayDeployment(Deployment):
             "calls_to_supervisor": self._calls + self.supervisor.calls,
         }
 
+    async def _stats(self) -> DeploymentStats:
+        stats = await self.supervisor.stats()
+        return replace(stats, calls_to_supervisor=self._calls + self.supervisor.calls)
+
     async def _open(self) -> None:
         # On this thread: Ray installs its signal handlers from the main thread only. Starting Ray
         # blocks the event loop for seconds, once per process.
-        _ensure_ray()
-        self._node = _this_node()
+        self._connection.open()
+        self._node = this_node()
         supervisor = start_supervisor(
-            self.plan, self._code, self._settings, self._store_path, self._packages
+            Supervisor, self.plan, self._code, self._settings, self._store_path, self._packages
         )
         try:
             await supervisor.open()
@@ -109,7 +110,7 @@ class RayDeployment(Deployment):
         self._supervisor = supervisor
 
     async def _reopen(self) -> None:
-        former, was_here = self.supervisor, self._node == _this_node()
+        former, was_here = self.supervisor, self._node == this_node()
         logger.warning("The supervisor of pipeline '%s' is lost; it is deployed anew.", self.name)
         runs = self._live_here()
         await self._open()
@@ -129,7 +130,7 @@ class RayDeployment(Deployment):
 
     async def _close(self) -> None:
         supervisor = self._supervisor
-        if supervisor is None or self._node != _this_node():
+        if supervisor is None or self._node != this_node():
             return  # there is none, or it went with its Ray
         parting = self._part_from(supervisor, self._live_here())
         here = asyncio.get_running_loop()
@@ -163,25 +164,21 @@ class _RayRunHandle(RunHandle):
             limit_s=context.limit_s,
             keys=keys,
             has_hooks=bool(context.start_hooks),
+            is_background=context.priority is RunPriority.BACKGROUND,
+            is_watched=deployment.execution.on_stage_error is not None,
+            tenant=str(context.org_id or ""),
         )
-        self._request = pack(request)
-        self._report = supervisor.call("run", self._request)
+        self._report = supervisor.submit(request, self._take)
         super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
 
     async def _fetch_report(self) -> RunReport:
-        report = await self._supervisor.report_of(self._report, self._request)
-        if report.stage == SUPERVISOR:  # it gave up, and takes no more runs
-            self._supervisor.has_given_up = True
+        report = await report_near(await self._report)
+        if report.stage == SUPERVISOR and report.retry_after_s is None:
+            self._supervisor.has_given_up = True  # it takes no more runs
         return report
 
-    async def _fetch_events(self, after: int) -> tuple[Sequence[Event], bool]:
-        try:
-            return cast(
-                "tuple[Sequence[Event], bool]",
-                await self._supervisor.ask("events", self._run, after),
-            )
-        except RayError:
-            return (), True  # the report will not come either, and says why
+    def _watch(self) -> None:
+        self._supervisor.watch(self._run)
 
     async def _fetch_questions(self, after: int) -> Questions:
         try:
@@ -191,7 +188,7 @@ class _RayRunHandle(RunHandle):
         return found
 
     def _send_answer(self, number: int, receipt: Receipt | None) -> None:
-        packed = None if receipt is None else pack(to_wire(receipt))
+        packed = None if receipt is None else pack(without_objects(receipt))
         self._supervisor.tell("answer", self._run, number, packed)
 
     async def _fetch_failure(self, stage: str) -> Failure | None:
@@ -208,22 +205,3 @@ class _RayRunHandle(RunHandle):
         if isinstance(error, SupervisorLostError):
             return error
         return super()._fault(error.cause if isinstance(error, RayTaskError) else error)
-
-
-def _this_node() -> str | None:
-    """The Ray node that this process is on; another one after every start of Ray."""
-    return ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
-
-
-def _ensure_ray() -> None:
-    with _STARTING_RAY:
-        if ray.is_initialized():
-            return
-        logger.info("No Ray in this process: starting a local one.")
-        try:
-            ray.init(address="local")
-        except Exception as error:
-            raise RayStartError(
-                f"Ray could not be started: {type(error).__name__}: {describe_exception(error)}.",
-                hint="Read Ray's log above, or run on LocalRuntime() meanwhile.",
-            ) from error

@@ -8,21 +8,26 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from stageflow_actors.actors.asking import ask
+from stageflow_actors.actors.channel import Channel
 from stageflow_actors.actors.cleaning import limited
 from stageflow_actors.actors.codec import Payload, decode
 from stageflow_actors.actors.doors import Door
 from stageflow_actors.actors.failures import open_exception, unreadable
-from stageflow_actors.actors.family import ChildFacts, Execution
-from stageflow_actors.actors.messages import RunRequest, StageKey, pack, unpack
+from stageflow_actors.actors.family import ChildFacts
+from stageflow_actors.actors.far_outputs import report_near
+from stageflow_actors.actors.messages import Execution, RunRequest, StageKey
 from stageflow_actors.actors.ray_children import ChildReply, ChildRequest
+from stageflow_actors.actors.ray_errors import CallFault
 from stageflow_actors.actors.reports import result_of
 from stageflow_actors.actors.sealing import seal_view, view_to_payload
 from stageflow_actors.errors import RuntimeFault, describe_exception
 from stageflow_actors.model.events import run_labels
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.policies.execution import OnStageError
+from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.results import RunResult
 from stageflow_actors.model.settings import Settings
 
@@ -45,6 +50,8 @@ class RayLine:
         self._doors: dict[str, Door] = {}
         self._settings = settings
         self._telling: set[asyncio.Task[Any]] = set()
+        self._channel: Channel | None = None
+        self._waiting: dict[str, asyncio.Future[ChildReply]] = {}
 
     def find_door(self, name: str) -> Door:
         """The door of a registered pipeline, opened when it is first needed.
@@ -75,11 +82,14 @@ class RayLine:
             limit_s=context.limit_s,
             keys=keys,
             has_hooks=False,
+            is_background=context.priority is RunPriority.BACKGROUND,
+            tenant=str(context.org_id or ""),
         )
         labels = run_labels(context.snapshot, context.ancestry)
-        packed = pack(ChildRequest(parent, facts, labels, run))
-        reply = await self._ask(lambda: self._supervisor.spawn.remote(packed))
-        result = _opened(unpack(reply), door, context)
+        reply = await self._send(ChildRequest(parent, facts, labels, run))
+        if reply.report is not None:
+            reply = reply._replace(report=await report_near(reply.report))
+        result = _opened(reply, door, context)
         if door.on_stage_error is not None:
             await self._tell(door.on_stage_error, result)
         return result
@@ -94,6 +104,38 @@ class RayLine:
         telling = asyncio.ensure_future(tell())
         self._telling.add(telling)  # the loop itself holds tasks only weakly
         telling.add_done_callback(self._telling.discard)
+
+    async def _send(self, request: ChildRequest) -> ChildReply:
+        if self._channel is None:
+            self._channel = Channel(
+                partial(self._supervisor.spawn.remote, uuid4().hex[:12]),
+                lambda: bool(self._waiting),
+                self._take,
+                self._break,
+                self._settings,
+            )
+        child = request.facts.child_run_id
+        reply: asyncio.Future[ChildReply] = asyncio.get_running_loop().create_future()
+        self._waiting[child] = reply
+        self._channel.put(request, request.run.view.size)
+        try:
+            return await reply
+        finally:
+            self._waiting.pop(child, None)
+
+    def _take(self, reply: tuple[str, ChildReply]) -> None:
+        child, told = reply
+        waiting = self._waiting.get(child)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(told)
+
+    def _break(self, fault: CallFault) -> None:
+        """The supervisor is dead, and this process about to be."""
+        self._channel = None
+        text = f"The supervisor did not answer: {fault.error_type}: {fault.text}."
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(RuntimeFault(text, code="RUN-LOST"))
 
     async def _ask(self, call: Callable[[], Any]) -> Any:
         try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 from stageflow_actors.actors.codec import Payload, encode
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.doors import door_of
 from stageflow_actors.actors.ray_children import ChildPackage
+from stageflow_actors.actors.ray_connection import RayConnection
 from stageflow_actors.actors.ray_deployment import RayDeployment
 from stageflow_actors.actors.registry import RegistrySource
 from stageflow_actors.actors.runtime import Runtime
@@ -24,11 +26,17 @@ from stageflow_actors.ports import Deployable, EventSink
 class RayRuntime(Runtime):
     """Runs pipelines on Ray: on the one this process is connected to, else on a new local one.
 
+    ``address`` is that of a running Ray, HOST:PORT, or ``"local"`` for a new one and nothing else;
+    without it, ``RAY_ADDRESS`` says where a process that is not connected yet goes. ``code`` are
+    the packages, modules or wheels of the stages, for machines that do not have them installed.
+
     Its supervisors open the idempotency store, each for itself: a path is shared between them, on
     one machine; without one each keeps the answers of its own deployment.
 
     Raises:
-        DeploymentError: ``idempotency_store`` is no path (``DEPLOYMENT-STORE``).
+        DeploymentError: ``idempotency_store`` is no path (``DEPLOYMENT-STORE``), or ``code`` is
+            not there.
+        RayStartError: ``address`` is none.
     """
 
     def __init__(
@@ -38,6 +46,8 @@ class RayRuntime(Runtime):
         event_sink: EventSink | None = None,
         idempotency_store: StoreSource = None,
         registry: RegistrySource = None,
+        address: str | None = None,
+        code: Path | str | Sequence[Path | str] | None = None,
     ) -> None:
         super().__init__(
             settings=settings,
@@ -52,6 +62,7 @@ class RayRuntime(Runtime):
                 code="DEPLOYMENT-STORE",
             )
         self._store_path = None if idempotency_store is None else os.fspath(idempotency_store)
+        self._connection = RayConnection(address, code)
         self._warm = WarmDeployments(self.settings.max_idle_deployments)
 
     def deploy(self, pipeline: Deployable) -> Deployment:
@@ -69,7 +80,13 @@ class RayRuntime(Runtime):
 
     def _deployment(self, pipeline: Deployable, code: Sequence[Payload]) -> RayDeployment:
         return RayDeployment(
-            pipeline, code, self.settings, self._pump, self._store_path, self._packages()
+            pipeline,
+            code,
+            self.settings,
+            self._pump,
+            self._store_path,
+            self._packages(),
+            self._connection,
         )
 
     def _packages(self) -> dict[str, ChildPackage]:

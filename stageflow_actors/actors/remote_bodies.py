@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from stageflow_actors.actors.bodies import Ends
-from stageflow_actors.actors.messages import Assignment, RunRequest
+from stageflow_actors.actors.messages import Assignment, RunRequest, inputs_size
 from stageflow_actors.actors.orders import Order
 from stageflow_actors.actors.stage_group import StageGroup
+
+_ENVELOPE_SIZE = 200
+"""About how many bytes an order has on its way, beside what is the user's."""
 
 
 class RemoteBodies:
     """Executes in the processes of ``group``."""
 
-    __slots__ = ("_group", "_interrupts", "_request")
+    __slots__ = ("_group", "_interrupts", "_is_calm", "_may_lease", "_request", "_view_size")
 
-    def __init__(self, group: StageGroup, request: RunRequest) -> None:
+    def __init__(
+        self,
+        group: StageGroup,
+        request: RunRequest,
+        is_calm: Callable[[], bool],
+        *,
+        has_children: bool,
+    ) -> None:
         self._group = group
         self._request = request
+        self._view_size = request.view.size + _ENVELOPE_SIZE
+        # What hooks, keys and children have to say of a stage is said before it begins.
+        self._is_calm = is_calm
+        self._may_lease = not (request.has_hooks or request.keys or has_children)
         self._interrupts: set[asyncio.Task[None]] = set()
 
     def start(self, ends: Ends, stage: int, assignment: Assignment) -> bool:
         request, attempt = self._request, assignment.attempt
+        if self._may_lease and self._group.may_lease(stage) and attempt == 1 and self._is_calm():
+            assignment = assignment._replace(is_leased=True)
         order = Order(
             request.run,
+            stage,
             request.view,
             request.started_ms,
             assignment,
+            size=self._view_size + inputs_size(assignment),
+            is_background=request.is_background,
             deliver=lambda receipt: ends.stage_ended(stage, attempt, receipt),
             begun=lambda: ends.began(stage, attempt),
         )
-        return self._group.execute(stage, order)
+        return self._group.execute(order)
 
     def interrupt(self, ends: Ends, stage: int, attempt: int, reason: str) -> None:
         task = asyncio.ensure_future(self._interrupt(ends, stage, attempt, reason))
@@ -44,8 +64,8 @@ class RemoteBodies:
         pass
 
     def kill(self, ends: Ends, stage: int, attempt: int) -> None:
-        self._group.kill(stage, (self._request.run, attempt))
+        self._group.kill(stage, (self._request.run, stage, attempt))
 
     async def _interrupt(self, ends: Ends, stage: int, attempt: int, reason: str) -> None:
-        if await self._group.interrupt(stage, (self._request.run, attempt), reason):
+        if await self._group.interrupt(stage, (self._request.run, stage, attempt), reason):
             ends.stop_heard(stage, attempt)

@@ -13,8 +13,10 @@ from stageflow_actors.actors.failures import (
 )
 from stageflow_actors.actors.messages import RunReport, StageEnd
 from stageflow_actors.actors.sealing import open_output
+from stageflow_actors.engine.admission import Refused
 from stageflow_actors.engine.facts import Ending
 from stageflow_actors.errors import (
+    AdmissionRefusedError,
     EscalationError,
     PoisonedInputError,
     RuntimeFault,
@@ -69,7 +71,7 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
     for stage in report.never_started:
         cancelled[stage] = StageCancellation(stage, report.reason or "", started=False)
     if report.stage in (RUN, SUPERVISOR):
-        failures[report.stage] = _failure_of_none(report.stage, report.reason or "")
+        failures[report.stage] = _failure_of_none(report)
     status, deciding, reason = _verdict(report, failures)
     return RunResult(
         pipeline=pipeline,
@@ -100,6 +102,24 @@ def unstarted_report(plan: Plan, reason: str) -> RunReport:
     now = time.time()
     names = plan.stage_names
     return RunReport(RunStatus.CANCELLED, EXTERNAL, reason, (), names, (), 0, now, now)
+
+
+def refused_report(plan: Plan, refused: Refused) -> RunReport:
+    """The report of a run that may not even wait for its turn."""
+    now = time.time()
+    names, (reason, retry_after_s) = plan.stage_names, refused
+    return RunReport(
+        RunStatus.FAILED,
+        SUPERVISOR,
+        reason,
+        (),
+        names,
+        (),
+        0,
+        now,
+        now,
+        retry_after_s=retry_after_s,
+    )
 
 
 def result_without_report(
@@ -134,11 +154,18 @@ def _stage_failure(stage: str, failure: Failure, attempt: int) -> StageFailure:
     )
 
 
-def _failure_of_none(who: str, reason: str) -> StageFailure:
+def _failure_of_none(report: RunReport) -> StageFailure:
     """The failure that no stage of the run is to blame for."""
-    error: RunTimeoutError | EscalationError
+    who, reason = report.stage or "", report.reason or ""
+    error: RunTimeoutError | EscalationError | AdmissionRefusedError
     if who == RUN:
         error = RunTimeoutError(reason, hint="Raise timeout= of the run.")
+    elif report.retry_after_s is not None:
+        error = AdmissionRefusedError(
+            reason,
+            hint=f"Try again in {report.retry_after_s:.1f} s, or raise the limit in Settings.",
+            retry_after_s=report.retry_after_s,
+        )
     else:
         error = EscalationError(reason, hint="Mend what ends its stages; then run again.")
     return _stage_failure(who, failure_of(error), 1)

@@ -72,6 +72,7 @@ class Run:
 
     __slots__ = (
         "_abandoned",
+        "_ahead",
         "_alarms",
         "_bodies",
         "_deadline",
@@ -101,6 +102,7 @@ class Run:
         self._ends: dict[int, StageEnd] = {}
         self._forgotten: dict[int, StageEnd] = {}
         self._abandoned: dict[str, None] = {}
+        self._ahead: tuple[int, ...] = ()
         self._generations: dict[int, int] = {}
         self._waits = _NOBODY
         self._delayed: dict[int, ArmTimer] = {}
@@ -169,6 +171,8 @@ class Run:
         self._ends[stage] = StageEnd(name, attempt, receipt)
         if receipt.is_stuck:
             self._abandoned[name] = None
+        if receipt.ahead:
+            self._ahead = (*self._ahead, *receipt.ahead)
         for type_, at, data in receipt.notes:
             self.log.append(type_, at, name, attempt, data)
         if receipt.output is not None:
@@ -187,6 +191,7 @@ class Run:
             receipt.signal,
             receipt.hint or NO_HINT,
             0.0 if receipt.ending == _OK else random.random(),  # noqa: S311 - for jitter
+            receipt.ahead,
         )
         if state.live == 1 and not self._inbox:
             # Nothing else of this run can end in this turn: spare the loop one.
@@ -232,6 +237,7 @@ class Run:
             generation,
             rejection,
             is_alone=command.is_alone,
+            is_begun=command.attempt == 1 and command.stage in self._ahead,
         )
         has_begun = self._bodies.start(self, command.stage, work)
         self._waits = _NOBODY if has_begun else command.stage
@@ -315,7 +321,7 @@ class Run:
                 for index, stage in enumerate(self._plan.stages)
                 if index not in self._ends
             ),
-            events=self.log.unread(),
+            events=self.log.take(),
             events_dropped=self.log.dropped,
             started_at=self._started_at,
             ended_at=time.time(),

@@ -11,9 +11,10 @@ import pickle
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, cast
 
-from stageflow_actors.actors.codec import PROTOCOL, Payload, decode, encode
+from stageflow_actors.actors.codec import PROTOCOL, FarOutput, Payload, decode, encode
 from stageflow_actors.errors import (
     InvalidRunInputError,
     StageOutputError,
@@ -33,8 +34,9 @@ _REPR_LIMIT = 200
 PlainEvent = tuple[str, float, Mapping[str, Any]]
 """Type, seconds since the Unix epoch, plain data."""
 
-SealedOutput = StageOutput | Payload
+SealedOutput = StageOutput | Payload | FarOutput
 _NO_DATA = FrozenDict()
+_STATUS = MappingProxyType({each.value: each for each in StageStatus})  # an enum's call costs more
 
 
 def seal(
@@ -71,13 +73,14 @@ def open_output(sealed: SealedOutput) -> StageOutput:
     )
     made = tuple(StageArtifact(*fields) for fields in artifacts)
     decision = None if routing is None else RoutingDecision(*routing)
-    return StageOutput(StageStatus(status), data, made, (), error, duration_ms, version, decision)
+    return StageOutput(_STATUS[status], data, made, (), error, duration_ms, version, decision)
 
 
 def output_to_payload(sealed: SealedOutput) -> Payload:
     """``sealed`` as bytes, for a reader in another process."""
     if isinstance(sealed, Payload):
         return sealed
+    assert not isinstance(sealed, FarOutput), "it is elsewhere already"
     # Plain data needs none of cloudpickle's care, and pickle alone is several times faster.
     return Payload(pickle.dumps(_fields(sealed), protocol=PROTOCOL))
 

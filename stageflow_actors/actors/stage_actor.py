@@ -1,27 +1,41 @@
-"""``StageActor``: the Ray actor of one stage. The only process that loads the stage's code."""
+"""``StageActor``: the Ray actor of one host. The only process that loads the code of its stages."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import ray
 
-from stageflow_actors.actors.codec import Payload, decode
+from stageflow_actors.actors.codec import FarOutput, Payload, decode
+from stageflow_actors.actors.collecting import keep_loaded
 from stageflow_actors.actors.control import CONTROL, EVENTS, WorkLoop
+from stageflow_actors.actors.exchange import Exchange
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
-from stageflow_actors.actors.kept_replies import ExecutionId, KeptReplies
-from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
-from stageflow_actors.actors.sealing import output_to_payload
+from stageflow_actors.actors.far_outputs import brought_near, has_far, to_parts
+from stageflow_actors.actors.gpus import hide_gpus
+from stageflow_actors.actors.lease import Lease
+from stageflow_actors.actors.messages import Envelope, Execution, Receipt
+from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.stage_host import StageHost
+from stageflow_actors.actors.wire import (
+    Wire,
+    envelope_of,
+    receipt_to_wire,
+    size_of,
+    without_objects,
+)
 from stageflow_actors.engine.facts import Ending
-from stageflow_actors.errors import RuntimeFault, StageLostError
+from stageflow_actors.engine.leases import Follower
+from stageflow_actors.errors import RuntimeFault
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.stats import BatchStats
 from stageflow_actors.model.timer import PipelineTimer
 
 if TYPE_CHECKING:
@@ -31,77 +45,70 @@ if TYPE_CHECKING:
 _MAX_EARLY_INTERRUPTS = 10_000
 
 
-class _Live:
-    """One execution under way. ``again`` is there once the same one was asked for twice."""
-
-    __slots__ = ("again", "cancellation")
-
-    def __init__(self) -> None:
-        self.cancellation = Cancellation()
-        self.again: asyncio.Future[bytes] | None = None
-
-
 class StageActor:
     """Executes envelopes, any number at a time, on its own event loop or in its threads.
 
     Every end comes back as a receipt, never as an exception: what a stage raises must not be
-    mistaken for what happened to its process. The same execution is done once, however often it is
-    asked for because a reply was lost.
+    mistaken for what happened to its process.
     """
 
     def __init__(self, settings: Settings, parent: Parent | None) -> None:
         self._settings = settings
-        self._post = (-1, 0)
+        self._epoch = 0
         self._parent = parent
         self._nursery: Nursery | None = None
-        self._host: StageHost | None = None
-        self._preparing: asyncio.Task[int | Failure] | None = None
-        self._tearing_down: asyncio.Task[None] | None = None
+        self._hosts: dict[int, StageHost] = {}
+        self._preparing: asyncio.Task[int | tuple[int, Failure]] | None = None
         self._work = WorkLoop()
-        self._live: dict[ExecutionId, _Live] = {}
-        self._kept = KeptReplies[ExecutionId](
-            settings.max_kept_receipts, settings.max_kept_reply_bytes
-        )
+        self._exchange: Exchange | None = None
+        self._live: dict[Execution, tuple[Cancellation, asyncio.Task[None], Lease | None]] = {}
+        self._far: dict[Execution, Payload] = {}
+        self._followers: Mapping[int, tuple[Follower, ...]] = {}
         # Ray may deliver an interrupt before the envelope that it is about.
-        self._early_interrupts: OrderedDict[ExecutionId, str] = OrderedDict()
+        self._early_interrupts: OrderedDict[Execution, str] = OrderedDict()
 
     async def hello(self) -> None:
         """Answer: there was room for this process."""
 
-    async def prepare(self, code: Payload, index: int, epoch: int) -> int | Failure:
-        """Load the stage and run its ``setup``, once; the process id, or why it failed.
+    async def prepare(
+        self,
+        code: Mapping[int, Payload],
+        followers: Mapping[int, tuple[Follower, ...]],
+        epoch: int,
+    ) -> int | tuple[int, Failure]:
+        """Load the stages and run their ``setup``, once; the process id, or which one failed, why.
 
-        From now on this is process ``epoch`` of that stage.
+        From now on this is process ``epoch`` of that host. ``followers`` are what it may begin
+        ahead of a run that has leased it.
         """
         self._work.adopt()
-        self._post = (index, epoch)
+        self._epoch = epoch
+        self._followers = followers
+        if self._exchange is None:
+            self._exchange = Exchange(self._begin, self._settings)
         if self._parent is not None and self._nursery is None:
             self._nursery = open_nursery(self._parent, self._settings)
         if self._preparing is None:
             self._preparing = asyncio.ensure_future(self._prepare(code))
         return await asyncio.shield(self._preparing)
 
-    async def execute(self, packed: bytes) -> bytes:
-        """Execute an ``Envelope`` once; answer with its ``Receipt``.
+    async def exchange(self, epoch: int, parcel: Parcel) -> Parcel:
+        """Take the messages of a ``Channel``, each an ``Envelope``; answer with what has ended.
 
         Raises:
-            RuntimeFault: it was meant for another process of the stage.
+            RuntimeFault: it was meant for another process of the host.
         """
-        envelope: Envelope = unpack(packed)
-        if (envelope.stage, envelope.epoch) != self._post:
+        if epoch != self._epoch or self._exchange is None:
             raise RuntimeFault(
-                f"An execution for process {envelope.epoch} of stage {envelope.stage} came to "
-                f"process {self._post[1]} of stage {self._post[0]}."
+                f"Executions for process {epoch} of a host came to process {self._epoch}."
             )
-        execution = (envelope.run, envelope.assignment.attempt)
-        if execution in self._kept:
-            return self._kept.find(execution) or pack(_not_kept())
-        live = self._live.get(execution)
-        if live is not None:
-            if live.again is None:
-                live.again = asyncio.get_running_loop().create_future()
-            return await asyncio.shield(live.again)
-        return await self._execute(execution, envelope)
+        return await self._exchange.take(parcel)
+
+    @ray.method(concurrency_group=CONTROL, num_returns=2)
+    async def take(self, execution: Execution) -> tuple[list[pickle.PickleBuffer], bool]:
+        """Give a big output away: its parts, which Ray stores, and whether it was here."""
+        output = self._far.pop(execution, None)
+        return [] if output is None else to_parts(output), output is not None
 
     @ray.method(concurrency_group=EVENTS)
     async def live(self) -> None:
@@ -110,11 +117,11 @@ class StageActor:
 
     @ray.method(concurrency_group=CONTROL)
     async def beat(self) -> None:
-        """Answer from the event loop that the stage runs on: it turns."""
+        """Answer from the event loop that the stages run on: it turns."""
         await self._work.run(self.hello())
 
     @ray.method(concurrency_group=CONTROL)
-    async def interrupt(self, reasons: Mapping[ExecutionId, str]) -> list[ExecutionId]:
+    async def interrupt(self, reasons: Mapping[Execution, str]) -> list[Execution]:
         """Tell executions to stop, each with its reason; which of them are doing so.
 
         One in a thread is asked through ``ctx``, and may or may not. One whose event loop is
@@ -123,65 +130,113 @@ class StageActor:
         return await self._work.run(self._interrupt(reasons))
 
     @ray.method(concurrency_group=CONTROL)
-    async def teardown(self) -> None:
-        """Run the stage's ``teardown``, once."""
-        await self._work.run(self._tear_down_once())
+    async def teardown(self, stages: Sequence[int]) -> dict[int, BatchStats]:
+        """Run the ``teardown`` of these stages, each once; what they have counted of batches."""
+        return await self._work.run(self._tear_down(stages))
 
-    async def _tear_down_once(self) -> None:
-        if self._tearing_down is None and self._host is not None:
-            self._tearing_down = asyncio.ensure_future(self._host.teardown())
-        if self._tearing_down is not None:
-            await asyncio.shield(self._tearing_down)
+    @ray.method(concurrency_group=CONTROL)
+    async def batches(self) -> dict[int, BatchStats]:
+        """What each stage that takes batches has counted; a blocked event loop tells it, too."""
+        return _batches_of(dict(self._hosts))
 
-    async def _prepare(self, code: Payload) -> int | Failure:
+    async def _tear_down(self, stages: Sequence[int]) -> dict[int, BatchStats]:
+        leaving = {stage: self._hosts.pop(stage) for stage in stages if stage in self._hosts}
+        await asyncio.gather(*(host.teardown() for host in leaving.values()))
+        return _batches_of(leaving)
+
+    async def _prepare(self, code: Mapping[int, Payload]) -> int | tuple[int, Failure]:
+        hide_gpus()
+        loaded = await asyncio.gather(*map(self._load, code.values()))
+        hosts = dict(zip(code, loaded, strict=True))
+        self._hosts = {stage: host for stage, host in hosts.items() if isinstance(host, StageHost)}
+        for stage, host in hosts.items():
+            if isinstance(host, Failure):
+                await self._tear_down(tuple(self._hosts))
+                return stage, failure_to_wire(host)
+        keep_loaded()
+        return os.getpid()
+
+    async def _load(self, code: Payload) -> StageHost | Failure:
         try:
             stage = decode(code)
         except Exception as error:
-            return failure_to_wire(failure_of(error))
-        host = await StageHost.prepare(stage, self._settings)
-        if isinstance(host, Failure):
-            return failure_to_wire(host)
-        self._host = host
-        return os.getpid()
+            return failure_of(error)
+        return await StageHost.prepare(stage, self._settings)
 
-    async def _execute(self, execution: ExecutionId, envelope: Envelope) -> bytes:
-        assert self._host is not None, "the supervisor prepares a stage before it sends work"
-        live = self._live[execution] = _Live()
-        early = self._early_interrupts.pop(execution, None)
-        if early is not None:
-            live.cancellation.request(early)
-        timer = PipelineTimer(envelope.started_ms)
-        spawner = None
-        if self._nursery is not None:
-            run, attempt = execution
-            spawner = self._nursery.spawner((run, envelope.stage, attempt))
+    def _begin(self, message: Wire) -> None:
+        envelope = envelope_of(message)
+        lease = None
+        if envelope.assignment.is_leased:
+            lease = Lease(envelope, self._followers, self._start, self._tell)
+        self._start(envelope, lease)
+
+    def _start(self, envelope: Envelope, lease: Lease | None) -> None:
+        execution = (envelope.run, envelope.stage, envelope.assignment.attempt)
+        cancellation = Cancellation()
+        if self._early_interrupts:
+            early = self._early_interrupts.pop(execution, None)
+            if early is not None:
+                cancellation.request(early)
+        task = asyncio.ensure_future(self._execute(execution, envelope, cancellation))
+        self._live[execution] = cancellation, task, lease
+
+    async def _execute(
+        self, execution: Execution, envelope: Envelope, cancellation: Cancellation
+    ) -> None:
+        """To its receipt; anything else is a defect of ours, and a receipt, too."""
+        started_at = time.time()
+        spawner = None if self._nursery is None else self._nursery.spawner(execution)
         try:
-            receipt = await self._host.execute(
-                envelope.view, timer, envelope.assignment, live.cancellation, spawner
-            )
-            packed = pack(to_wire(receipt))
-            self._kept.keep(execution, packed)
-            if live.again is not None:
-                live.again.set_result(packed)
+            host = self._hosts[envelope.stage]
+            timer = PipelineTimer(envelope.started_ms)
+            work = envelope.assignment
+            if has_far(work):
+                work = await brought_near(work)
+            receipt = await host.execute(envelope.view, timer, work, cancellation, spawner)
+            receipt = self._keep_far(execution, without_objects(receipt))
         except BaseException as error:
-            self._kept.keep(execution, b"")  # it must not be executed again
-            if live.again is not None and not live.again.done():
-                live.again.set_exception(error)
-            raise
-        finally:
-            del self._live[execution]
-        return packed
+            failure = failure_to_wire(failure_of(error))
+            receipt = Receipt.failed(failure, started_at, time.time(), ending=Ending.LOST)
+        _cancellation, _task, lease = self._live.pop(execution)
+        if lease is None:
+            self._tell(execution, receipt, more=False)
+        else:
+            lease.ended(execution, receipt)
 
-    async def _interrupt(self, reasons: Mapping[ExecutionId, str]) -> list[ExecutionId]:
-        live = [execution for execution in reasons if execution in self._live]
+    def _keep_far(self, execution: Execution, receipt: Receipt) -> Receipt:
+        """Leave a big output here, for the supervisor to take."""
+        output = receipt.output
+        if type(output) is not Payload or output.size <= self._settings.max_inline_bytes:
+            return receipt
+        self._far[execution] = output
+        return receipt._replace(output=FarOutput(None, output.size))
+
+    def _tell(self, execution: Execution, receipt: Receipt, *, more: bool) -> None:
+        assert self._exchange is not None, "it has brought the envelope"
+        reply, size = (execution, receipt_to_wire(receipt)), size_of(receipt)
+        self._exchange.tell(reply, size, is_last=not (more or self._live))
+
+    async def _interrupt(self, reasons: Mapping[Execution, str]) -> list[Execution]:
+        heeding = []
         for execution, reason in reasons.items():
-            if execution in self._live:
-                self._live[execution].cancellation.request(reason)
-            elif execution not in self._kept:
+            live = self._live.get(execution)
+            if live is None:
                 self._early_interrupts[execution] = reason
                 if len(self._early_interrupts) > _MAX_EARLY_INTERRUPTS:
                     self._early_interrupts.popitem(last=False)
-        return [] if self._host is None or self._host.is_blocking else live
+                continue
+            cancellation, _task, lease = live
+            if lease is not None:
+                lease.stop()
+            cancellation.request(reason)
+            if not self._hosts[execution[1]].is_blocking:
+                heeding.append(execution)
+        return heeding
+
+
+def _batches_of(hosts: Mapping[int, StageHost]) -> dict[int, BatchStats]:
+    counts = {stage: host.batches for stage, host in hosts.items()}
+    return {stage: each for stage, each in counts.items() if each is not None}
 
 
 def open_nursery(parent: Parent, settings: Settings) -> Nursery:
@@ -193,24 +248,3 @@ def open_nursery(parent: Parent, settings: Settings) -> Nursery:
 
     line = RayLine(parent, settings)
     return Nursery(parent.doors, line.find_door, line, settings)
-
-
-def _not_kept() -> Receipt:
-    """Stands for the receipt of an execution that was done, told, and is not kept any more."""
-    now = time.time()
-    error = StageLostError(
-        "The reply of the stage was lost, and is not kept any more.",
-        hint="The stage has ended, nobody knows how. Raise Settings.max_kept_receipts.",
-    )
-    failure = failure_to_wire(failure_of(error))
-    return Receipt.failed(failure, now, now, ending=Ending.LOST)
-
-
-def to_wire(receipt: Receipt) -> Receipt:
-    """``receipt`` with everything of the user's as bytes, for another process."""
-    output, failure = receipt.output, receipt.failure
-    if output is not None:
-        receipt = receipt._replace(output=output_to_payload(output))
-    if failure is not None:
-        receipt = receipt._replace(failure=failure_to_wire(failure))
-    return receipt

@@ -6,23 +6,31 @@ Used by the local runtime in its own process and by the stage actor in its.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from stageflow_actors.actors.batch_body import BatchBody
+from stageflow_actors.actors.batcher import Batcher
 from stageflow_actors.actors.cleaning import clean_up, clean_up_in_thread
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure, failure_of, unreadable
+from stageflow_actors.actors.interrupting import (
+    carried_through,
+    forget_own_cancel,
+    interruptible,
+    is_being_cancelled,
+    stop,
+)
 from stageflow_actors.actors.messages import Assignment, Receipt, Rejection
 from stageflow_actors.actors.receipts import Receipts
 from stageflow_actors.actors.sealing import open_output, open_view
 from stageflow_actors.actors.threads import BodyThreads
+from stageflow_actors.actors.turns import Turns
 from stageflow_actors.actors.watching import watched
 from stageflow_actors.actors.wiring import WiredStage
 from stageflow_actors.interceptors.chain import InterceptorChain
@@ -31,12 +39,14 @@ from stageflow_actors.model.cleanup import NO_CLEANUPS
 from stageflow_actors.model.inputs import NOTHING_MISSING, StageInputs
 from stageflow_actors.model.output import StageOutput
 from stageflow_actors.model.policies.guard import GuardFeedback
+from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.signs import SignsOfLife
 from stageflow_actors.model.spawning import Spawner
-from stageflow_actors.model.stage import body_of, instantiate, is_blocking
+from stageflow_actors.model.stage import body_of, instantiate, is_blocking, takes_batches
 from stageflow_actors.model.stage_context import StageContext
+from stageflow_actors.model.stats import BatchStats
 from stageflow_actors.model.timer import PipelineTimer
 
 logger = logging.getLogger("stageflow_actors")
@@ -56,13 +66,16 @@ class StageHost:
     """One stage, alive: one instance, set up once, executing any number of runs at a time.
 
     ``live`` and ``is_retiring`` are for whoever replaces it: how many, and whether it is to go.
+    With ``turns`` an execution may have to wait, and then has not begun.
     """
 
     __slots__ = (
         "_after",
+        "_batcher",
         "_body",
         "_chain",
         "_instance",
+        "_is_in_thread",
         "_limits",
         "_receipts",
         "_settings",
@@ -71,6 +84,7 @@ class StageHost:
         "is_retiring",
         "live",
         "name",
+        "turns",
     )
 
     def __init__(self, stage: WiredStage, settings: Settings) -> None:
@@ -83,10 +97,23 @@ class StageHost:
         self._settings = settings
         self._instance = instantiate(spec)
         self._body: Callable[[StageContext], Any] = body_of(self._instance)
-        self.is_blocking = is_blocking(self._instance)
+        self.is_blocking = self._is_in_thread = is_blocking(self._instance)
+        self._batcher: Batcher | None = None
+        if takes_batches(self._instance):
+            body = BatchBody(body_of(self._instance), self.name, is_blocking=self.is_blocking)
+            self._batcher = Batcher(spec, body)
+            self._body, self._is_in_thread = self._batcher.run, False
         self._threads: BodyThreads | None = None
+        self.turns: Turns | None = None
+        if spec.concurrency is not None and self._batcher is None:
+            self.turns = Turns(spec.concurrency, settings.background_share)
         self.live = 0
         self.is_retiring = False
+
+    @property
+    def batches(self) -> BatchStats | None:
+        """What has been executed together so far; ``None`` for a stage that takes no batches."""
+        return None if self._batcher is None else self._batcher.counts
 
     @classmethod
     async def prepare(cls, stage: WiredStage, settings: Settings) -> StageHost | Failure:
@@ -95,7 +122,7 @@ class StageHost:
             host = cls(stage, settings)
             await host._call_hook("setup")
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+            if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
                 raise
             return failure_of(error)
         return host
@@ -111,11 +138,17 @@ class StageHost:
         finally:
             if self._threads is not None:
                 self._threads.shutdown()
+            if self._batcher is not None:
+                self._batcher.close()
 
-    def give_up(self) -> None:
-        """Note that a body was abandoned: if it has a thread, it keeps that."""
+    def give_up(self, cancellation: Cancellation) -> None:
+        """Note that a body was abandoned: if it has a thread, it keeps that, but not its turn."""
+        if self.turns is not None:
+            self.turns.end(cancellation)
         if self._threads is not None:
             self._threads.replace_one()
+        if self._batcher is not None:
+            self._batcher.give_up()
 
     async def execute(
         self,
@@ -124,12 +157,33 @@ class StageHost:
         work: Assignment,
         cancellation: Cancellation,
         spawner: Spawner | None = None,
+        began: Callable[[], None] | None = None,
     ) -> Receipt:
         """Run the body once, then its cleanups. Never raises: whatever happens is a receipt.
 
         A request to stop cancels the task that runs this where the body is a coroutine. A body in a
-        thread is asked through its context, and waited for.
+        thread is asked through its context, and waited for. ``began`` is called when it begins.
         """
+        if self.turns is None:
+            return await self._execute(view, timer, work, cancellation, spawner)
+        turn = await self.turns.come(cancellation, view, work)
+        if isinstance(turn, Receipt):
+            return turn
+        try:
+            if began is not None:
+                began()
+            return await self._execute(view, timer, turn, cancellation, spawner)
+        finally:
+            self.turns.end(cancellation)
+
+    async def _execute(
+        self,
+        view: RunView | Payload,
+        timer: PipelineTimer,
+        work: Assignment,
+        cancellation: Cancellation,
+        spawner: Spawner | None,
+    ) -> Receipt:
         started_at = time.time()
         try:
             ctx = self._open(view, timer, work, cancellation, spawner)
@@ -143,6 +197,8 @@ class StageHost:
             body = asyncio.ensure_future(self._run(ctx, started_at))
             limit_s = self._settings.grace_s if self.is_blocking else self._settings.stop_timeout_s
             receipt = await watched(body, ctx, self._limits, limit_s, started_at)
+        if self._batcher is not None:
+            receipt = self._batcher.judged(receipt, ctx)
         if work.keeps_answer:
             receipt = self._receipts.with_answer(receipt)
         if ctx.retires:
@@ -152,8 +208,8 @@ class StageHost:
             return receipt
         limit_s = self._settings.cleanup_timeout_s
         # A cleanup may cancel this very task, which is that of the body, too.
-        failures = await _carried_through(clean_up(cleanups, limit_s, self.name))
-        await _forget_own_cancel()
+        failures = await carried_through(clean_up(cleanups, limit_s, self.name))
+        await forget_own_cancel()
         failures = [*ctx.cleanup_failures, *failures]
         return receipt._replace(cleanup_failures=tuple(failures)) if failures else receipt
 
@@ -163,7 +219,7 @@ class StageHost:
             return await self._run_intercepted(self._chain, ctx, started_at, began)
         returned, error = None, None
         try:
-            if self.is_blocking:
+            if self._is_in_thread:
                 # In its thread, while nothing else has touched what it returned.
                 take = partial(self._receipts.take, ctx=ctx, started_at=started_at, began=began)
                 done = await self._in_thread(ctx, take)
@@ -171,7 +227,7 @@ class StageHost:
                     return done
             else:
                 done = self._body(ctx)
-            returned = await _interruptible(done, ctx)
+            returned = await interruptible(done, ctx)
         except BaseException as raised:
             error = raised
         return self._receipts.take(returned, error, ctx, started_at, began)
@@ -182,17 +238,17 @@ class StageHost:
         """With the interceptors around the body; its output is sealed once they have seen it."""
 
         async def body() -> StageOutput:
-            if self.is_blocking:
+            if self._is_in_thread:
                 if ctx.is_cancelled:  # nothing could stop it once it has begun
                     raise asyncio.CancelledError
-                done = await _carried_through(self._in_thread(ctx, Returned))
+                done = await carried_through(self._in_thread(ctx, Returned))
             else:
                 done = self._body(ctx)
             if isinstance(done, Returned):
                 return self._receipts.output_of(done.value, done.error)
             return self._receipts.output_of(await done, None)
 
-        end = await _interruptible(chain.run(ctx, body), ctx)
+        end = await interruptible(chain.run(ctx, body), ctx)
         return self._receipts.take(
             end.output, end.error, ctx, started_at, began, wants_retry=end.wants_retry
         )
@@ -211,7 +267,7 @@ class StageHost:
             feedback = None if work.rejection is None else _feedback(work.rejection)
         except Exception as error:
             raise unreadable(f"The inputs of stage '{self.name}'", error) from error
-        snapshot, data, correlation_id, ports, started_by, ancestry = view
+        snapshot, data, correlation_id, ports, started_by, ancestry, is_background = view
         inputs = StageInputs(
             snapshot,
             opened,
@@ -233,6 +289,7 @@ class StageHost:
             generation=work.generation,
             started_by=started_by,
             ancestry=ancestry,
+            priority=RunPriority.BACKGROUND if is_background else RunPriority.INTERACTIVE,
             spawner=spawner,
             feedback=feedback,
             signs=SignsOfLife() if self._limits.needs_signs else None,
@@ -254,7 +311,7 @@ class StageHost:
         run = contextvars.copy_context().run
         future = self._threads.submit(partial(run, self._block, ctx, take, loop))
         # A body that still waits for a thread can be taken back; a running one is waited for.
-        unwatch = ctx.cancellation.watch(lambda _reason: _stop(future))
+        unwatch = ctx.cancellation.watch(lambda _reason: stop(future))
         try:
             return await asyncio.wrap_future(future)
         finally:
@@ -290,48 +347,3 @@ def _feedback(rejection: Rejection) -> GuardFeedback:
     output = None if rejection.output is None else open_output(rejection.output)
     data = {} if output is None else output.data
     return GuardFeedback(rejection.guard, rejection.attempt, rejection.reason, data)
-
-
-async def _carried_through(work: Coroutine[Any, Any, Any]) -> Any:
-    """Wait for something whatever happens to whoever waits: it is not theirs to end."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise
-    return task.result()
-
-
-async def _interruptible(body: Awaitable[Any], ctx: StageContext) -> Any:
-    """Await ``body`` in the current task, which a request to stop cancels."""
-    task = asyncio.current_task()
-    unwatch = ctx.cancellation.watch(lambda _reason: _stop(task))
-    try:
-        return await body
-    finally:
-        unwatch()
-        if _is_being_cancelled() and not ctx.is_cancelled:
-            await _forget_own_cancel()
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and bool(task.cancelling())
-
-
-async def _forget_own_cancel() -> None:
-    """A body that cancelled the task it runs in must not take its receipt along."""
-    task = asyncio.current_task()
-    if task is None or not task.cancelling():
-        return
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.sleep(0)
-    while task is not None and task.uncancel():
-        pass
-
-
-def _stop(work: asyncio.Task[Any] | Future[Any] | None) -> None:
-    if work is not None:
-        work.cancel()

@@ -1,8 +1,7 @@
-"""``StageProcess``: one process of a stage, as its supervisor sees it. All calls to it are here.
+"""``StageProcess``: one process of a host, as its supervisor sees it. All calls to it are here.
 
-A call whose reply was lost is made again: the process knows by run and attempt what it has done,
-and answers from its record. Deaths are told as soon as Ray tells them, busy or idle, and so is an
-event loop that does not turn any more.
+Executions go through a ``Channel``. Deaths are told as soon as Ray tells them, busy or idle, and so
+is an event loop that does not turn any more.
 """
 
 from __future__ import annotations
@@ -10,119 +9,122 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, cast
 
 import ray
 
 from stageflow_actors.actors.asking import ASK_AGAIN_S, ask
-from stageflow_actors.actors.codec import Payload
+from stageflow_actors.actors.channel import Channel
+from stageflow_actors.actors.codec import FarOutput, Payload
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire, late_error
-from stageflow_actors.actors.kept_replies import ExecutionId
-from stageflow_actors.actors.lost_calls import GONE, is_alive, lost_error
-from stageflow_actors.actors.messages import Envelope, Receipt, pack, unpack
-from stageflow_actors.actors.placing import no_room_error
+from stageflow_actors.actors.far_outputs import has_far, take_far
+from stageflow_actors.actors.farewell import Farewell
+from stageflow_actors.actors.heartbeat import Heart
+from stageflow_actors.actors.interrupt_calls import InterruptCalls
+from stageflow_actors.actors.lost_calls import lost_error, not_stored
+from stageflow_actors.actors.messages import Execution, Receipt
+from stageflow_actors.actors.meters import Meter
+from stageflow_actors.actors.orders import Order
+from stageflow_actors.actors.placing import find_room
+from stageflow_actors.actors.process_watch import Answered, Watch
 from stageflow_actors.actors.ray_errors import CallFault, FaultKind, fault_of
+from stageflow_actors.actors.wire import Wire, envelope_of, envelope_to_wire, receipt_of, size_of
+from stageflow_actors.engine.leases import Follower
 from stageflow_actors.errors import DeploymentError
 from stageflow_actors.model.plan import StagePlan
 from stageflow_actors.model.policies.placement import Placement
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.stats import BatchStats
 
-_LOOK_S = 0.001
-_MAX_DYING_S = 1.0
-"""How often to look whether a process that was ended is gone, and for how long at most."""
 _SHORT_S = 1.0
 _MOST_UNFOLLOWED = 20
-
-
-class Answered(Protocol):
-    """Who takes the end of an execution: its receipt, or why there is none."""
-
-    def __call__(self, process: StageProcess, outcome: Receipt | CallFault) -> None: ...
-
-
-@dataclass(slots=True)
-class Watch:
-    """What a process tells of itself without being asked for anything."""
-
-    started: Callable[[StageProcess], None]
-    """``setup`` has run, or the process could not be started."""
-    died: Callable[[StageProcess, CallFault], None]
-    stuck: Callable[[StageProcess], None]
-    """Its event loop has not turned for ``Settings.heartbeat_timeout_s``."""
+_TELL_S = 1.0
 
 
 class StageProcess:
-    """``epoch`` counts the processes of the stage from 1.
+    """``epoch`` counts the processes of the host from 1; ``stages`` are those that it hosts.
 
-    ``outcome`` is its process id once it is ready, or why it never got so. ``live`` are the
-    executions that were sent to it and have not come back; ``has_worked`` says that one has.
-    ``ended_for`` is the execution that it was ended for. ``calls`` counts those to execute or stop.
+    ``outcome`` is its process id once it is ready, or why it never got so. ``live`` are the orders
+    that it was given and that have not come back, and when, ``meters`` count those of each stage;
+    ``has_worked`` says that one came back. ``ahead`` are those that their runs do not know of yet.
+    ``ended_for`` is the execution that it was ended for.
     """
 
     __slots__ = (
-        "_beat_timer",
+        "_answered",
+        "_channel",
+        "_early",
+        "_farewell",
         "_followed_at",
-        "_goodbyes",
-        "_interrupting",
+        "_heart",
         "_interrupts",
         "_loop",
         "_settings",
+        "_stage_names",
         "_unfollowed",
         "_watch",
         "actor",
-        "asked_again",
-        "calls",
+        "ahead",
         "ended_at",
         "ended_for",
         "epoch",
         "has_worked",
-        "index",
         "is_retired",
         "is_told",
         "live",
+        "meters",
         "name",
         "outcome",
         "ready",
         "ready_at",
+        "stages",
     )
 
     def __init__(
         self,
         actor: Any,
-        index: int,
-        stage: StagePlan,
+        stages: Mapping[int, StagePlan],
+        placement: Placement | None,
         epoch: int,
-        code: Payload,
+        code: Mapping[int, Payload],
+        followers: Mapping[int, tuple[Follower, ...]],
         settings: Settings,
         watch: Watch,
+        answered: Answered,
     ) -> None:
-        self.index = index
-        self.name = stage.name
+        self._stage_names = {index: stage.name for index, stage in stages.items()}
+        self.stages = tuple(stages)
+        self.name = ", ".join(stage.name for stage in stages.values())
         self.epoch = epoch
-        self.live: dict[ExecutionId, Answered] = {}
+        self.live: dict[Execution, tuple[Order, float]] = {}
+        self.meters = {stage: Meter() for stage in stages}
         self.outcome: int | Failure | None = None
         self.ended_at: float | None = None
-        self.ended_for: ExecutionId | None = None
+        self.ended_for: Execution | None = None
         self.is_told = False
         self.has_worked = False
         self.is_retired = False
         self.ready_at: float | None = None
-        self.calls = 0
-        self.asked_again = 0
+        self._answered = answered
+        self.ahead: set[Execution] = set()
+        self._early: dict[Execution, Receipt] = {}
         self._settings = settings
         self._watch = watch
         self._loop = asyncio.get_running_loop()
-        self._beat_timer: asyncio.TimerHandle | None = None
-        self._interrupts: dict[ExecutionId, str] | None = None
-        self._interrupting: asyncio.Task[Collection[ExecutionId]]
-        self._goodbyes: list[Callable[[], None]] = []
+        self._interrupts = InterruptCalls(partial(self._call, "interrupt"))
+        self._farewell = Farewell()
         self._followed_at = 0.0
         self._unfollowed = 0
         self.actor = actor
-        self.ready = self._loop.create_task(self._prepare(stage, code))
+        self._channel = Channel(
+            partial(actor.exchange.remote, epoch), self._is_working, self._take, self._die, settings
+        )
+        self._heart = Heart(
+            actor.beat.remote, self._is_working, lambda: watch.stuck(self), settings
+        )
+        self.ready = self._loop.create_task(self._prepare(placement, code, followers))
         self.ready.add_done_callback(self._started)
 
     @property
@@ -140,31 +142,69 @@ class StageProcess:
         """Its process id, once it is ready."""
         return self.outcome if isinstance(self.outcome, int) else None
 
-    def execute(self, envelope: Envelope, answered: Answered) -> None:
-        """Have it execute once; ``answered`` is called once, never from within this call."""
-        execution = (envelope.run, envelope.assignment.attempt)
-        self.live[execution] = answered
-        if self._beat_timer is None:
-            interval_s = self._settings.heartbeat_interval_s
-            self._beat_timer = self._loop.call_later(interval_s, self._beat)
-        # Callbacks instead of a task: one turn of the loop less for every stage of every run.
-        self._ask(execution, pack(envelope), 1)
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Calls to execute or stop, and how many were made again, as nobody answered."""
+        return self._channel.calls + self._interrupts.made, self._channel.repeated
 
-    async def interrupt(self, execution: ExecutionId, reason: str) -> bool:
+    def take_counts(self) -> tuple[int, int]:
+        """``counts``, which begin at 0 again."""
+        counts = self.counts
+        self._channel.calls = self._channel.repeated = self._interrupts.made = 0
+        return counts
+
+    def execute(self, order: Order) -> None:
+        """Have it execute once; the end is told once, never from within this call."""
+        execution = order.execution
+        self.live[execution] = order, time.time()
+        self.meters[order.stage].begin(self._loop.time(), order.size)
+        self._heart.start()
+        message = envelope_to_wire(order.envelope())
+        self._channel.put(message, order.size, has_refs=has_far(order.assignment))
+
+    def adopt(self, order: Order) -> bool:
+        """Take an order that it is executing already, ahead of the run; whether it is."""
+        execution = order.execution
+        if execution not in self.ahead:
+            return False
+        self.ahead.discard(execution)
+        self.live[execution] = order, time.time()
+        early = self._early.pop(execution, None)
+        took_s = 0.0 if early is None else early.ended_at - early.started_at
+        self.meters[order.stage].begin(self._loop.time() - took_s)
+        if early is not None:
+            # Never from within the call that starts the stage: its run is in the middle of a tick.
+            self._loop.call_soon(self._accept, execution, early)
+        return True
+
+    def take_unsent(self) -> list[Order]:
+        """Orders that it was given and will never see, as it has ended before they were sent."""
+        unsent = [self.live.pop(_execution_of(each))[0] for each in self._channel.unsent()]
+        for order in unsent:
+            self.meters[order.stage].take_back(self._loop.time())
+        return unsent
+
+    async def interrupt(self, execution: Execution, reason: str) -> bool:
         """Pass an interrupt on, a dead process needs none; whether the body is heeding it."""
-        if self._interrupts is None:
-            self._interrupts = {}
-            self._interrupting = self._loop.create_task(self._interrupt_all())
-        self._interrupts[execution] = reason
-        return execution in await asyncio.shield(self._interrupting)
+        return await self._interrupts.interrupt(execution, reason)
 
-    async def teardown(self) -> None:
-        """Run the stage's ``teardown``; a failure changes nothing: the process is ended next."""
+    async def teardown(self, stages: Sequence[int]) -> None:
+        """Run the ``teardown`` of ``stages``; a failure changes nothing: it is ended next."""
         with contextlib.suppress(Exception):
             async with asyncio.timeout(self._settings.stop_timeout_s):
-                await self._call("teardown")
+                self._note_batches(await self._call("teardown", stages))
 
-    def end(self, why: str, culprit: ExecutionId | None = None) -> None:
+    async def count_batches(self) -> None:
+        """Have it tell of its batches; if it does not, what it told last remains."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(_TELL_S):
+                self._note_batches(await self._call("batches"))
+
+    def _note_batches(self, told: Mapping[int, BatchStats]) -> None:
+        for stage, batches in told.items():
+            self.meters[stage].note_batches(batches)
+
+    def end(self, why: str, culprit: Execution | None = None) -> None:
         """Kill the process, and have what was executing there answered as lost.
 
         Ray needs seconds to end one that is stopped; nobody has to wait for that.
@@ -174,62 +214,37 @@ class StageProcess:
         self.ended_for = culprit
         self._note_end()
         ray.kill(self.actor)
-        fault = CallFault(FaultKind.DIED, "", why)
-        for execution in tuple(self.live):
-            self._loop.call_soon(self._answer, execution, fault)
+        self._loop.call_soon(self._answer_all, CallFault(FaultKind.DIED, "", why))
 
     def when_gone(self, act: Callable[[], None]) -> None:
-        """Call ``act`` once the process is gone: Ray tells of its end a little before it is true.
-
-        Only on this machine can that be seen; it is waited for a second at most.
-        """
-        self._goodbyes.append(act)
-        if len(self._goodbyes) == 1:
-            self._look()
-
-    def _look(self) -> None:
-        is_late = self.ended_at is None or self._loop.time() > self.ended_at + _MAX_DYING_S
-        if is_late or not is_alive(self.pid):
-            goodbyes, self._goodbyes = self._goodbyes, []
-            for act in goodbyes:
-                act()
-        else:
-            self._loop.call_later(_LOOK_S, self._look)
+        """Call ``act`` once it is gone: Ray tells of its end a little before it is true."""
+        self._farewell.when_gone(self.pid, act)
 
     # --- from start to end ------------------------------------------------------------------------
 
-    async def _prepare(self, stage: StagePlan, code: Payload) -> int | Failure:
+    async def _prepare(
+        self,
+        placement: Placement | None,
+        code: Mapping[int, Payload],
+        followers: Mapping[int, tuple[Follower, ...]],
+    ) -> int | Failure:
+        limit_s = self._settings.deploy_timeout_s
         try:
-            if stage.placement is not None:
-                await self._find_room(stage.name, stage.placement)
-            async with asyncio.timeout(self._settings.deploy_timeout_s):
-                outcome: int | Failure = await self._call("prepare", code, self.index, self.epoch)
+            if placement is not None:
+                await find_room(self._call("hello"), self.name, placement, self._settings)
+            async with asyncio.timeout(limit_s):
+                outcome = await self._call("prepare", code, followers, self.epoch)
         except TimeoutError:
-            return _described(late_error(stage.name, self._settings.deploy_timeout_s))
+            return _described(late_error(self.name, limit_s))
         except DeploymentError as error:
             return _described(error)
         except Exception as error:
-            return _described(lost_error(stage.name, fault_of(error)))
-        return outcome
-
-    async def _find_room(self, name: str, placement: Placement) -> None:
-        limit_s = self._settings.placement_timeout_s
-        try:
-            async with asyncio.timeout(limit_s):
-                await self._call("hello")
-        except TimeoutError:
-            raise await no_room_error(name, placement, limit_s) from None
-
-    async def _interrupt_all(self) -> Collection[ExecutionId]:
-        """All of this turn of the event loop in one call; which of them are heeding it."""
-        await asyncio.sleep(0)
-        interrupts, self._interrupts = self._interrupts, None
-        self.calls += 1
-        try:
-            heeding: Collection[ExecutionId] = await self._call("interrupt", interrupts)
-        except Exception:
-            return ()
-        return heeding
+            return _described(lost_error(self.name, fault_of(error)))
+        if isinstance(outcome, int):
+            return outcome
+        stage, failure = outcome
+        self.name = self._stage_names[stage]
+        return cast("Failure", failure)
 
     async def _call(self, method: str, *args: Any) -> Any:
         call = partial(getattr(self.actor, method).remote, *args)
@@ -244,6 +259,8 @@ class StageProcess:
             ray.kill(self.actor)
         else:
             self.ready_at = time.time()
+            for meter in self.meters.values():
+                meter.open(self._loop.time())
             self._follow()
         self._watch.started(self)
 
@@ -270,74 +287,63 @@ class StageProcess:
             self._note_end()
             ray.kill(self.actor)
             self._watch.died(self, fault)
+            self._loop.call_soon(self._answer_all, fault)
 
     def _note_end(self) -> None:
         self.ended_at = self._loop.time()
-        if self._beat_timer is not None:
-            self._beat_timer.cancel()
+        for meter in self.meters.values():
+            meter.close(self.ended_at)
+        self._heart.stop()
 
     # --- executions -------------------------------------------------------------------------------
 
-    def _ask(self, execution: ExecutionId, packed: bytes, tries: int) -> None:
+    def _is_working(self) -> bool:
+        return bool(self.live)
+
+    def _take(self, reply: tuple[Execution, Wire]) -> None:
+        execution, wire = reply
+        if execution not in self.live and execution not in self.ahead:
+            return
+        receipt = receipt_of(wire)
+        if receipt.ahead:
+            run = execution[0]
+            self.ahead.update((run, stage, 1) for stage in receipt.ahead)
+        if execution in self.live:
+            self._accept(execution, receipt)
+        else:
+            self._early[execution] = receipt  # its run will hear of what came before in a moment
+
+    def _accept(self, execution: Execution, receipt: Receipt) -> None:
         if execution not in self.live:
             return
-        self.calls += 1
-        try:
-            answer = asyncio.wrap_future(self.actor.execute.remote(packed).future())
-        except Exception as error:
-            self._loop.call_soon(self._answer, execution, fault_of(error))
-            return
-        answer.add_done_callback(lambda done: self._take(execution, packed, tries, done))
-
-    def _take(
-        self, execution: ExecutionId, packed: bytes, tries: int, answer: asyncio.Future[bytes]
-    ) -> None:
-        try:
-            receipt: Receipt = unpack(answer.result())
-        except Exception as error:  # whatever it is, the run waits for a receipt
-            fault = fault_of(error)
-            if fault.kind is FaultKind.UNANSWERED and self.ended_at is None:
-                if tries <= self._settings.max_unanswered_calls:
-                    self.asked_again += 1
-                    wait_s = tries * ASK_AGAIN_S
-                    self._loop.call_later(wait_s, self._ask, execution, packed, tries + 1)
-                    return
-                self._die(fault)
-            elif fault.kind in GONE:
-                self._die(fault)
-            self._answer(execution, fault)
+        self.has_worked = True
+        if type(receipt.output) is FarOutput:
+            taken = partial(self._taken, execution, receipt)
+            take_far(self.actor, execution, receipt.output, taken)
         else:
-            self._answer(execution, receipt)
+            self._answered(*self._forget(execution, size_of(receipt)), self, receipt)
 
-    def _answer(self, execution: ExecutionId, outcome: Receipt | CallFault) -> None:
-        """Once: what comes later is of no interest any more."""
-        answered = self.live.pop(execution, None)
-        if answered is not None:
-            self.has_worked = self.has_worked or isinstance(outcome, Receipt)
-            answered(self, outcome)
+    def _taken(
+        self, execution: Execution, receipt: Receipt, far: FarOutput | None, error: Any
+    ) -> None:
+        """Its big output is the supervisor's own, and outlives this process; or it is lost."""
+        if execution in self.live:
+            told = not_stored(self.name, receipt, fault_of(error)) if far is None else None
+            outcome = told or receipt._replace(output=far)
+            self._answered(*self._forget(execution, size_of(receipt)), self, outcome)
 
-    # --- heartbeat --------------------------------------------------------------------------------
+    def _answer_all(self, fault: CallFault) -> None:
+        for execution in tuple(self.live):
+            self._answered(*self._forget(execution), self, fault)
 
-    def _beat(self) -> None:
-        """While it works: its own event loop has to answer."""
-        self._beat_timer = None
-        if not self.live or self.ended_at is not None:
-            return
-        limit_s = self._settings.heartbeat_timeout_s
-        self._beat_timer = self._loop.call_later(limit_s, self._miss_beat)
-        asyncio.wrap_future(self.actor.beat.remote().future()).add_done_callback(self._take_beat)
+    def _forget(self, execution: Execution, received: int = 0) -> tuple[Order, float]:
+        self.meters[execution[1]].end(self._loop.time(), received)
+        return self.live.pop(execution)
 
-    def _take_beat(self, beat: asyncio.Future[None]) -> None:
-        if beat.cancelled() or self.ended_at is not None:
-            return
-        beat.exception()  # a lost one counts as one: a dead process is told of otherwise
-        if self._beat_timer is not None:
-            self._beat_timer.cancel()
-        interval_s = self._settings.heartbeat_interval_s
-        self._beat_timer = self._loop.call_later(interval_s, self._beat)
 
-    def _miss_beat(self) -> None:
-        self._watch.stuck(self)
+def _execution_of(message: Wire) -> Execution:
+    envelope = envelope_of(message)
+    return envelope.run, envelope.stage, envelope.assignment.attempt
 
 
 def _described(error: BaseException) -> Failure:

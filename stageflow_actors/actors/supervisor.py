@@ -8,34 +8,36 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
 
 from stageflow_actors.actors.bodies import Bodies, Ends
+from stageflow_actors.actors.callers import Callers
 from stageflow_actors.actors.codec import Payload
-from stageflow_actors.actors.control import CHILDREN, CONTROL, EVENTS, WorkLoop, actor_class
+from stageflow_actors.actors.collecting import collect_less
+from stageflow_actors.actors.control import CHILDREN, CONTROL, EVENTS, WorkLoop
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
-from stageflow_actors.actors.family import Execution
 from stageflow_actors.actors.gates import GatedBodies, Gates
 from stageflow_actors.actors.idempotency import IdempotencyDesk
-from stageflow_actors.actors.kept_replies import KeptReplies
-from stageflow_actors.actors.messages import RunRequest, pack, unpack
+from stageflow_actors.actors.messages import Execution, RunReport, RunRequest, unpack
+from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.parental_bodies import ParentalBodies
 from stageflow_actors.actors.ray_children import ChildPackage, RayChildren
 from stageflow_actors.actors.ray_line import Parent
 from stageflow_actors.actors.remote_bodies import RemoteBodies
+from stageflow_actors.actors.reports import refused_report
 from stageflow_actors.actors.roster import Roster
 from stageflow_actors.actors.run import CLOSED, Run
 from stageflow_actors.actors.stage_group import StageGroup
 from stageflow_actors.actors.start_hooks import HookDesk, Questions
 from stageflow_actors.actors.stores import open_store
-from stageflow_actors.actors.supervisor_client import SupervisorClient
-from stageflow_actors.errors import RuntimeFault
-from stageflow_actors.model.events import Event
+from stageflow_actors.actors.supervisor_client import SupervisorClient, start_supervisor
+from stageflow_actors.actors.waiting_room import Turn, WaitingRoom
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.stats import DeploymentStats
 from stageflow_actors.ports import IdempotencyStore
 
 _MAX_EARLY_CANCELS = 10_000
@@ -71,10 +73,11 @@ class Supervisor:
         # Ray may deliver what is about a run before the request for it.
         self._early_cancels: OrderedDict[str, str] = OrderedDict()
         self._awaited: dict[str, asyncio.Event] = {}
+        self._callers = Callers(self._take_request, settings)
+        self._room = WaitingRoom(settings, self._begin)
         self._is_closing = False
         self._opening: asyncio.Task[dict[str, Failure]] | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._kept = KeptReplies[str](settings.max_kept_reports, settings.max_kept_reply_bytes)
         self._work = WorkLoop()
 
     async def open(self) -> dict[str, Failure]:
@@ -96,47 +99,21 @@ class Supervisor:
             self._children = RayChildren(self._packages, self._hire, self._settings)
         desk = IdempotencyDesk(self._store, self._settings.idempotency_lease_s)
         self._gates = Gates(self._plan, desk, lambda error: failure_to_wire(failure_of(error)))
+        collect_less()
         return await self._group.start()
 
-    async def run(self, packed: bytes) -> bytes:
-        """Execute a ``RunRequest`` to its verdict; answer with the ``RunReport``.
+    async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
+        """Take the messages of a caller's ``Channel``, ``RunRequest`` and ``Watch``.
 
-        The same run is executed once, however often it is asked for because a reply was lost.
-
-        Raises:
-            RuntimeFault: it has ended, and its report is not kept any more.
+        Answers with what there is to tell of its runs: a run, whether it is its report, and that,
+        packed, or a ``Failure`` where it is lost to a defect; else events.
         """
-        request: RunRequest = unpack(packed)
-        if request.run in self._runs:
-            return pack(await asyncio.shield(self._runs[request.run].ended))
-        if request.run in self._kept:
-            return self._kept.find(request.run) or _refuse_again(request.run)
-        run, bodies = self._make_run(request)
-        self._begin(run, request)
-        report = b""  # of a run that was lost to a defect: it must not be run again
-        try:
-            report = pack(await run.ended)
-            return report
-        finally:
-            self._kept.keep(request.run, report)
-            del self._runs[request.run]
-            bodies.close()
-            if len(self._desks) > len(self._runs) + _MAX_EARLY_CANCELS:
-                self._forget_desks()
+        return await self._callers.exchange(caller, parcel)
 
     @ray.method(concurrency_group=CONTROL)
     async def cancel(self, reasons: Mapping[str, str]) -> None:
         """Ask runs to stop, each with its reason."""
         await self._work.run(self._cancel(reasons))
-
-    @ray.method(concurrency_group=EVENTS)
-    async def events(self, run: str, after: int) -> tuple[tuple[Event, ...], bool]:
-        """Events of a live run with ``seq > after``, once there are any; the flag says the last.
-
-        Nothing, and no last, of a run that is not here: its request may still be on its way, or its
-        report, with all its events, may have left.
-        """
-        return await self._work.run(self._events(run, after))
 
     @ray.method(concurrency_group=EVENTS)
     async def questions(self, run: str, after: int) -> Questions:
@@ -157,10 +134,12 @@ class Supervisor:
         return await self._work.run(self._failure_of(run, stage))
 
     @ray.method(concurrency_group=CHILDREN)
-    async def spawn(self, packed: bytes) -> bytes:
-        """Run the child of a ``ChildRequest`` of a stage; answer with a ``ChildReply``."""
+    async def spawn(self, caller: str, parcel: Parcel) -> Parcel:
+        """Take the messages of a stage's ``Channel``, each a ``ChildRequest``; answer with what has
+        ended.
+        """
         assert self._children is not None, "only stages with a registry ask for children"
-        return await self._work.run(self._children.spawn(packed))
+        return await self._work.run(self._children.exchange(caller, parcel))
 
     @ray.method(concurrency_group=CONTROL)
     async def cancel_child(self, parent: Execution, child_run_id: str, reason: str) -> None:
@@ -180,6 +159,11 @@ class Supervisor:
         return await self._work.run(self._describe())
 
     @ray.method(concurrency_group=CONTROL)
+    async def stats(self) -> DeploymentStats:
+        """Runs and stages in numbers."""
+        return await self._work.run(self._group.census.stats(self._room))
+
+    @ray.method(concurrency_group=CONTROL)
     async def close(self) -> None:
         """Cancel every run, wait for the verdicts within the time limit, and stop the stages.
 
@@ -187,11 +171,48 @@ class Supervisor:
         """
         await self._work.run(self._close_once())
 
+    def _take_request(self, request: RunRequest) -> None:
+        if request.cancelled is None:
+            early = self._early_cancels.pop(request.run, None) if self._early_cancels else None
+            request = request._replace(cancelled=CLOSED if self._is_closing else early)
+        if self._escalated is not None or request.cancelled is not None:
+            self._begin(Turn(request, 0.0, None))
+            return
+        refused = self._room.arrive(
+            request.run,
+            request,
+            tenant=request.tenant,
+            size=request.view.size,
+            is_background=request.is_background,
+            limit_s=request.limit_s,
+        )
+        if refused is not None:
+            if request.has_hooks:
+                self._desks[request.run] = HookDesk()
+                self._desks[request.run].close()
+                self._tell_arrival(request.run)
+            self._callers.report(request.run, refused_report(self._plan, refused))
+
+    def _begin(self, turn: Turn[RunRequest]) -> None:
+        request = turn.item
+        run, bodies = self._make_run(request)
+        run.ended.add_done_callback(lambda ended: self._ended(request.run, bodies, ended))
+        self._callers.follow(request.run, run.log)
+        limit_s = request.limit_s
+        if limit_s is not None:
+            limit_s = max(0.0, limit_s - turn.waited_s)
+        run.begin(turn.cancelled or request.cancelled, limit_s)
+        if self._escalated is not None:
+            run.escalate(self._escalated)
+        self._tell_arrival(request.run)
+
     def _make_run(self, request: RunRequest) -> tuple[Run, GatedBodies]:
         if request.has_hooks:
             self._desks[request.run] = HookDesk()
-        desk = self._desks.get(request.run)
-        remote: Bodies[Ends] = RemoteBodies(self._group, request)
+        desk = self._desks.get(request.run) if self._desks else None
+        remote: Bodies[Ends] = RemoteBodies(
+            self._group, request, self._gates.is_calm, has_children=self._children is not None
+        )
         parental = None
         if self._children is not None:
             remote = parental = ParentalBodies(remote, self._children.family, request.run)
@@ -201,17 +222,15 @@ class Supervisor:
             parental.open(run.log)
         return run, bodies
 
-    def _begin(self, run: Run, request: RunRequest) -> None:
-        cancelled = self._early_cancels.pop(request.run, None)
-        if self._is_closing:
-            cancelled = CLOSED
-        if request.cancelled is not None:
-            cancelled = request.cancelled
-        run.begin(cancelled, request.limit_s)
-        if self._escalated is not None:
-            run.escalate(self._escalated)
-        if request.run in self._awaited:
-            self._awaited.pop(request.run).set()
+    def _ended(self, name: str, bodies: GatedBodies, ended: asyncio.Future[RunReport]) -> None:
+        defect = ended.exception()
+        outcome = failure_to_wire(failure_of(defect)) if defect else ended.result()
+        self._callers.report(name, outcome)
+        del self._runs[name]
+        bodies.close()
+        if len(self._desks) > len(self._runs) + _MAX_EARLY_CANCELS:
+            self._forget_desks()
+        self._room.leave(name)
 
     def _forget_desks(self) -> None:
         """Of runs that have ended, and whose hooks nobody has asked for."""
@@ -223,18 +242,12 @@ class Supervisor:
             live = self._runs.get(run)
             if live is not None:
                 live.cancel(reason)
-            elif run not in self._kept:
+            elif not self._room.cancel(run, reason):
                 self._early_cancels[run] = reason
                 if len(self._early_cancels) > _MAX_EARLY_CANCELS:
                     self._early_cancels.popitem(last=False)
 
-    async def _events(self, run: str, after: int) -> tuple[tuple[Event, ...], bool]:
-        live = self._runs.get(run) or await self._arrival_of(run)
-        return ((), False) if live is None else await live.log.wait(after)
-
     async def _questions(self, run: str, after: int) -> Questions:
-        if run in self._kept and run not in self._desks:
-            return (), True
         if run not in self._desks:
             await self._arrival_of(run)
         desk = self._desks.get(run)
@@ -254,6 +267,10 @@ class Supervisor:
         live = self._runs.get(run)
         return None if live is None else live.failure_of(stage)
 
+    def _tell_arrival(self, run: str) -> None:
+        if run in self._awaited:
+            self._awaited.pop(run).set()
+
     async def _arrival_of(self, run: str) -> Run | None:
         arrival = self._awaited.setdefault(run, asyncio.Event())
         try:
@@ -269,7 +286,7 @@ class Supervisor:
     async def _others_than(self, version: int) -> tuple[int, list[int], bool]:
         version = await self._roster.others_than(version)
         below = [] if self._children is None else self._children.pids()
-        pids = [os.getpid(), *self._group.pids(), *below]
+        pids = [os.getpid(), *self._group.census.pids(), *below]
         return version, pids, self._escalated is not None
 
     def _parent(self) -> Parent:
@@ -279,6 +296,7 @@ class Supervisor:
 
     def _hire(self, package: ChildPackage) -> SupervisorClient:
         return start_supervisor(
+            type(self),
             package.plan,
             package.code,
             self._settings,
@@ -295,13 +313,11 @@ class Supervisor:
             run.escalate(story)
 
     async def _describe(self) -> dict[str, Any]:
-        family: dict[str, Any] = {}
-        if self._children is not None:
-            family["children"] = await self._children.groups.describe()
-            family["child_runs"] = self._children.family.tracker.metrics.to_dict()
+        family = {} if self._children is None else await self._children.describe()
         return {
             "supervisor_pid": os.getpid(),
             "live_runs": len(self._runs),
+            "runs": self._room.describe(),
             **self._group.describe(),
             **self._gates.describe(),
             **family,
@@ -314,6 +330,7 @@ class Supervisor:
 
     async def _close(self) -> None:
         self._is_closing = True
+        self._room.close(CLOSED)
         ends = [run.ended for run in self._runs.values()]
         for run in self._runs.values():
             run.cancel(CLOSED)
@@ -326,25 +343,3 @@ class Supervisor:
             await asyncio.wait(ends, timeout=self._settings.stop_timeout_s)
         if self._store is not None:
             await self._store.close()
-
-
-def start_supervisor(
-    plan: Plan,
-    code: Sequence[Payload],
-    settings: Settings,
-    store_path: str | None,
-    packages: Mapping[str, ChildPackage],
-    changed: Callable[[], None] | None = None,
-) -> SupervisorClient:
-    """A supervisor that belongs to this process; stages below it may spawn ``packages``."""
-    hired = actor_class(Supervisor, settings.max_pending_calls).remote(
-        plan, code, settings, store_path, packages
-    )
-    return SupervisorClient(hired, plan.name, settings, changed)
-
-
-def _refuse_again(run: str) -> bytes:
-    raise RuntimeFault(
-        f"The report of run {run} was lost on its way, and is not kept any more.",
-        hint="The run has ended, nobody knows how. Raise Settings.max_kept_reports.",
-    )

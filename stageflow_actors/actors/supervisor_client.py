@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, cast
 
 import ray
 from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from stageflow_actors.actors.asking import ask
+from stageflow_actors.actors.codec import Payload
+from stageflow_actors.actors.control import actor_class
 from stageflow_actors.actors.failures import Failure, open_exception, setup_error
 from stageflow_actors.actors.lost_calls import GONE, is_alive
-from stageflow_actors.actors.messages import RunReport, unpack
+from stageflow_actors.actors.messages import RunReport, RunRequest
 from stageflow_actors.actors.ray_errors import FaultKind, fault_of
-from stageflow_actors.errors import SupervisorLostError, describe_exception
+from stageflow_actors.actors.run_line import LineBrokenError, RunLine, TakeEvents
+from stageflow_actors.errors import RuntimeFault, SupervisorLostError, describe_exception
+from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.stats import DeploymentStats
 
 logger = logging.getLogger("stageflow_actors")
 
@@ -55,7 +61,13 @@ class SupervisorClient:
         self._following: asyncio.Task[None] | None = None
         self.is_dead = False
         self.has_given_up = False
-        self.calls = 0
+        self._lines: dict[asyncio.AbstractEventLoop, RunLine] = {}
+        self._past_calls = 0
+
+    @property
+    def calls(self) -> int:
+        """How many were made."""
+        return self._past_calls + sum(line.calls for line in self._lines.values())
 
     @property
     def is_lost(self) -> bool:
@@ -64,7 +76,7 @@ class SupervisorClient:
 
     def call(self, method: str, *args: Any) -> Any:
         """Call the supervisor; the only way to it."""
-        self.calls += 1
+        self._past_calls += 1
         return getattr(self.actor, method).remote(*args)
 
     async def open(self) -> None:
@@ -125,27 +137,47 @@ class SupervisorClient:
     def _send_cancels(self, loop: asyncio.AbstractEventLoop) -> None:
         self.tell("cancel", self._cancels.pop(loop))
 
-    async def report_of(self, report: Any, request: bytes) -> RunReport:
-        """The report that the call to ``run`` with this request comes to.
+    def submit(
+        self, request: RunRequest, take_events: TakeEvents
+    ) -> Coroutine[Any, Any, RunReport]:
+        """Start a run; ``take_events`` gets its events while it goes on. Awaited: its report.
 
         Raises:
             SupervisorLostError: it died; by now its stages are gone, too.
-            RayError: the call failed otherwise.
+            RuntimeFault: the call failed otherwise.
         """
+        return self._report(self._line().submit(request, take_events))
+
+    def watch(self, run: str) -> None:
+        """Have the events of ``run`` told as they come."""
+        self._line().watch(run)
+
+    def _line(self) -> RunLine:
+        """That of this event loop: what comes back must come back to it."""
+        loop = asyncio.get_running_loop()
+        line = self._lines.get(loop)
+        if line is None or (line.is_broken and not self.is_dead):
+            for closed in [each for each in self._lines if each.is_closed()]:
+                self._past_calls += self._lines.pop(closed).calls
+            line = self._lines[loop] = RunLine(self.actor.exchange.remote, self._settings)
+        return line
+
+    async def _report(self, coming: asyncio.Future[RunReport]) -> RunReport:
         try:
-            packed = await ask(
-                lambda: self.call("run", request), self._settings.max_unanswered_calls, report
-            )
-            return cast("RunReport", unpack(packed))
-        except RayError as error:
-            if fault_of(error).kind not in _LOST:
-                raise
+            return await coming
+        except LineBrokenError as broken:
+            fault = broken.fault
+            if fault.kind not in _LOST:
+                raise RuntimeFault(
+                    f"The supervisor could not be called: {fault.error_type}: {fault.text}",
+                    code="RUN-LOST",
+                ) from None
             await self.give_up()
             raise SupervisorLostError(
                 f"The supervisor of pipeline '{self._name}' died during the run "
-                f"({type(error).__name__}).",
+                f"({fault.error_type}).",
                 hint="Which stages had finished is unknown. Run again: it is deployed anew.",
-            ) from error
+            ) from None
 
     async def describe(self) -> dict[str, Any]:
         """What it says of itself.
@@ -153,8 +185,19 @@ class SupervisorClient:
         Raises:
             SupervisorLostError: it died.
         """
+        return cast("dict[str, Any]", await self._told("describe"))
+
+    async def stats(self) -> DeploymentStats:
+        """The same in numbers, but for the calls to itself.
+
+        Raises:
+            SupervisorLostError: it died.
+        """
+        return cast("DeploymentStats", await self._told("stats"))
+
+    async def _told(self, method: str) -> Any:
         try:
-            return cast("dict[str, Any]", await self.ask("describe"))
+            return await self.ask(method)
         except RayError as error:
             if fault_of(error).kind not in _LOST:
                 raise
@@ -210,3 +253,25 @@ class SupervisorClient:
                 await asyncio.sleep(_FOLLOW_AGAIN_S)
             if self._changed is not None:
                 self._changed()
+
+
+def start_supervisor(
+    cls: type,
+    plan: Plan,
+    code: Sequence[Payload],
+    settings: Settings,
+    store_path: str | None,
+    packages: Mapping[str, Any],
+    changed: Callable[[], None] | None = None,
+) -> SupervisorClient:
+    """A supervisor of this class that belongs to this process; stages below it may spawn
+    ``packages``, by name.
+    """
+    # Beside its owner: no other node that is lost takes it along.
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    hired = (
+        actor_class(cls, settings.max_pending_calls)
+        .options(scheduling_strategy=here)
+        .remote(plan, code, settings, store_path, packages)
+    )
+    return SupervisorClient(hired, plan.name, settings, changed)

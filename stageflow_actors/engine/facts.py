@@ -104,7 +104,8 @@ class RunAccepted:
 class StageEnded:
     """The body of a stage has ended. ``detail`` goes into the event as it is.
 
-    ``chance``, from 0 to 1, is what the jitter of a retry is made of.
+    ``chance``, from 0 to 1, is what the jitter of a retry is made of. ``ahead`` are stages that are
+    being executed already, as they wait for nothing else: the run catches up with them.
     """
 
     stage: int
@@ -116,6 +117,7 @@ class StageEnded:
     signal: Signal | None = None
     hint: FailureHint = NO_HINT
     chance: float = 0.0
+    ahead: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stageflow_actors.engine.attempts import begin_attempt, stop_running
+from stageflow_actors.engine.attempts import begin_attempt, stop_running, tell_to_stop
 from stageflow_actors.engine.branches import Skip, note_skip, release, skip_of
 from stageflow_actors.engine.commands import Command, DisarmTimer, EmitEvent, EndRun, SkipStage
 from stageflow_actors.engine.facts import (
@@ -85,10 +85,22 @@ class RunMachine:
         if state.phase is RunPhase.RUNNING and state.tick_causes:
             self._stop(now, commands)
         self._start_ready(now, commands)
+        if state.ahead:
+            self._catch_up(now, commands)
         state.tick_causes.clear()
         is_quiet = not state.live and not state.retrying
         if is_quiet and state.phase in (RunPhase.RUNNING, RunPhase.STOPPING):
             self._end(now, commands)
+
+    def _catch_up(self, now: float, commands: list[Command]) -> None:
+        """With what is executed ahead of the run; where it stops, so does that."""
+        state = self.state
+        ahead, state.ahead = state.ahead, []
+        for index in ahead:
+            if state.stages[index] is StageState.WAITING:
+                begin_attempt(state, index, now, commands)
+                reason = "" if state.cause is None else state.cause.reason
+                tell_to_stop(state, index, StageState.STOPPING, reason, commands)
 
     def _start_ready(self, now: float, commands: list[Command]) -> None:
         state = self.state

@@ -106,6 +106,7 @@ class RunState:
 
     __slots__ = (
         "accepted_at",
+        "ahead",
         "attempts",
         "blocked",
         "cause",
@@ -171,6 +172,7 @@ class RunState:
         self.timeout_texts: dict[int, str] = {}
         self.poisoned: dict[int, str] = {}
         self.ready: list[int] = []
+        self.ahead: list[int] = []
         self.tick_causes: list[Cause] = []
 
     def has_passed(self, stage: int) -> bool:

@@ -163,6 +163,12 @@ def _end_stage(state: RunState, fact: StageEnded, commands: list[Command]) -> No
         state.late_facts += 1
         return
     end_attempt(state, fact.stage, current, commands)
+    if fact.ahead:
+        state.ahead.extend(fact.ahead)
+        if current is StageState.TIMING_OUT:  # others go on from it: it was in time
+            state.doomed.discard(fact.stage)
+            del state.timeout_texts[fact.stage]
+            current = StageState.RUNNING
     STAGE_TRANSITIONS[current, fact.ending](state, fact, commands)
 
 

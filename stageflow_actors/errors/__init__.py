@@ -20,6 +20,7 @@
     |-- MaxDepthExceededError      (RuntimeError) a child was asked for too many levels below
     |-- AuthenticationError        a run was not started: nobody vouches for who asks
     |-- TenantAccessDeniedError    a run was not started: it asks for what belongs to others
+    |-- AdmissionRefusedError      (RuntimeError) a run was not started: too much is waiting
     |-- StageExecutionError                      a run failed; has ``results`` and ``failures``
     |-- PipelineCancelled                        a run was cancelled; has the same
     |-- RunTimeoutError            (TimeoutError) a run exceeded its ``timeout``
@@ -69,7 +70,12 @@ from stageflow_actors.errors.definition import (
     StageDefinitionError,
 )
 from stageflow_actors.errors.root import StageflowError, describe_exception, plain_text
-from stageflow_actors.errors.runs import PipelineCancelled, RunTimeoutError, StageExecutionError
+from stageflow_actors.errors.runs import (
+    AdmissionRefusedError,
+    PipelineCancelled,
+    RunTimeoutError,
+    StageExecutionError,
+)
 from stageflow_actors.errors.runtime import (
     DeploymentClosedError,
     DeploymentError,
@@ -113,6 +119,7 @@ from stageflow_actors.errors.stages import (
 )
 
 __all__ = [
+    "AdmissionRefusedError",
     "AmbiguousInputError",
     "AuthenticationError",
     "CircuitBreakerOpenError",

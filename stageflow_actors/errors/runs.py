@@ -51,6 +51,20 @@ class RunTimeoutError(StageflowError, TimeoutError):
     default_code = "RUN-TIMEOUT"
 
 
+class AdmissionRefusedError(StageflowError, RuntimeError):
+    """The run was not started: too much is waiting. ``retry_after_s``: seconds to wait first."""
+
+    default_code = "RUN-REFUSED"
+
+    def __init__(
+        self, message: str, *, retry_after_s: float, hint: str = "", code: str | None = None
+    ) -> None:
+        super().__init__(
+            message, hint=hint or f"Start it again in {retry_after_s:.1f} s.", code=code
+        )
+        self.retry_after_s = retry_after_s
+
+
 class PipelineCancelled(_UnsuccessfulRun):
     """The run was cancelled, by a stage or (``stage == "<external>"``) from outside."""
 

@@ -13,6 +13,7 @@ from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import Cleanup, Cleanups
 from stageflow_actors.model.identity import RunIdentity
 from stageflow_actors.model.output import StageArtifact
+from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.timer import PipelineTimer
 
@@ -24,6 +25,7 @@ class RunContext:
         "_cleanups",
         "_correlation_id",
         "_deadline_at",
+        "_priority",
         "artifacts",
         "cancellation",
         "data",
@@ -40,6 +42,7 @@ class RunContext:
         correlation_id: UUID | None,
         cancellation: Cancellation,
         deadline_at: float | None = None,
+        priority: RunPriority = RunPriority.INTERACTIVE,
     ) -> None:
         self.snapshot = snapshot
         self.timer = timer
@@ -48,6 +51,7 @@ class RunContext:
         self.artifacts: list[StageArtifact] = []
         self._correlation_id = correlation_id
         self._deadline_at = deadline_at  # of the monotonic clock: nobody can turn it
+        self._priority = priority
         self._cleanups: Cleanups | None = None
 
     @property
@@ -99,6 +103,11 @@ class RunContext:
     def execution_mode(self) -> str | None:
         """The application's own label."""
         return self.snapshot.execution_mode
+
+    @property
+    def priority(self) -> RunPriority:
+        """Which run goes first where several wait; the runs that a stage starts have its own."""
+        return self._priority
 
     @property
     def started_at(self) -> datetime:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from stageflow_actors.errors import StageDefinitionError, plain_text
 from stageflow_actors.model import stage_checks
 from stageflow_actors.model.kind import StageKind
+from stageflow_actors.model.policies.batching import Batching
 from stageflow_actors.model.policies.breaker import BreakerPolicy
 from stageflow_actors.model.policies.effects import Effects
 from stageflow_actors.model.policies.guard import GuardRetryPolicy
@@ -19,6 +20,7 @@ from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
 from stageflow_actors.model.policies.placement import Placement
 from stageflow_actors.model.policies.restart import Restart
 from stageflow_actors.model.policies.retry import RetryPolicy
+from stageflow_actors.model.policies.scaling import Autoscaling
 from stageflow_actors.model.policies.timeouts import Timeouts
 from stageflow_actors.model.stage import InputModel, StageRunner, StageSpec
 
@@ -55,7 +57,15 @@ class StagePolicies(TypedDict, total=False):
     restart: Restart | str
     """Whether its process is replaced when it has ended: permanent, transient or temporary."""
     placement: Placement | None
-    """What its process needs of the machine: CPUs, GPUs, memory, other resources."""
+    """What its process needs of the machine: CPUs, GPUs, memory, labels, who shares it."""
+    replicas: int
+    """How many processes it has, 1 by default; each run is executed by one of them."""
+    autoscaling: Autoscaling | None
+    """How many processes it has, by how much there is to do; instead of ``replicas``."""
+    concurrency: int | None
+    """How many of its executions one process has at a time; ``None``: no limit."""
+    batching: Batching | None
+    """How many runs it takes at once, as one list, and how long it waits for more of them."""
     guard_retry: GuardRetryPolicy | None
     """Which stage runs again when this one rejects what that has made."""
     input_model: InputModel | None
@@ -196,6 +206,10 @@ def to_spec(
             Restart, "restart", options.get("restart", Restart.PERMANENT), name
         ),
         placement=options.get("placement"),
+        replicas=options.get("replicas", 1),
+        autoscaling=options.get("autoscaling"),
+        concurrency=options.get("concurrency"),
+        batching=options.get("batching"),
     )
 
 

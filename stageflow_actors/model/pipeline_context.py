@@ -19,6 +19,7 @@ from stageflow_actors.model.core_ports import CorePorts
 from stageflow_actors.model.identity import RunIdentity, new_id
 from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.policies.numbers import LONGEST_S
+from stageflow_actors.model.priority import RunPriority, to_priority
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.spawning import ChildInput, ChildWish, Inherit
@@ -30,6 +31,8 @@ StartHook = Callable[[str, StageKind, "PipelineContext"], Awaitable[None] | None
 
 _IDENTITY = frozenset(RunIdentity.model_fields) - {"created_at"}
 _SNAPSHOT = frozenset(ContextSnapshot.model_fields) - {"run_id", "created_at"}
+
+_BESIDES = ("data", "correlation_id", "ports", "db", "timeout", "priority")
 
 _INPUT = ("input_text", "input_audio_duration_ms")
 
@@ -52,6 +55,7 @@ class PipelineContext(RunContext):
         correlation_id: UUID | None = None,
         ports: CorePorts | None = None,
         timeout: float | None = None,
+        priority: RunPriority | str = RunPriority.INTERACTIVE,
     ) -> None:
         _check_timeout(timeout)
         if data is not None and not isinstance(data, Mapping):
@@ -75,6 +79,7 @@ class PipelineContext(RunContext):
             data=dict(data or {}),
             correlation_id=correlation_id,
             cancellation=cancellation or Cancellation(),
+            priority=to_priority(priority),
         )
         self.ports = ports
         self._timeout_s = timeout
@@ -91,13 +96,15 @@ class PipelineContext(RunContext):
         ports: CorePorts | None = None,
         db: Any = None,
         timeout: float | None = None,
+        priority: RunPriority | str = RunPriority.INTERACTIVE,
         **parts: Any,
     ) -> Self:
         """A context from its parts; the ids of run and request are generated where not given.
 
         ``parts`` are the fields of ``ContextSnapshot`` and the ids of ``RunIdentity``, as in
         ``create(input_text="Hi", user_id=...)``. ``db`` is short for ``ports=CorePorts(db=...)``.
-        ``timeout`` is how many seconds the run may take; ``None``: no limit.
+        ``timeout`` is how many seconds the run may take; ``None``: no limit. ``priority`` says
+        whether it goes first where runs wait: ``"interactive"``, or ``"background"``.
 
         Raises:
             InvalidRunInputError: a part cannot be used; the message says which and why.
@@ -110,7 +117,14 @@ class PipelineContext(RunContext):
                 )
             ports = CorePorts(db=db)
         snapshot = _snapshot_of({k: v for k, v in parts.items() if v is not None})
-        return cls(snapshot, data=data, correlation_id=correlation_id, ports=ports, timeout=timeout)
+        return cls(
+            snapshot,
+            data=data,
+            correlation_id=correlation_id,
+            ports=ports,
+            timeout=timeout,
+            priority=priority,
+        )
 
     @property
     def limit_s(self) -> float | None:
@@ -146,6 +160,7 @@ class PipelineContext(RunContext):
             self.ports,
             self._started_by,
             self._ancestry,
+            self.priority is RunPriority.BACKGROUND,
         )
 
     def input_data(self) -> dict[str, Any]:
@@ -232,6 +247,7 @@ def _nested(stage: StageContext) -> PipelineContext:
         correlation_id=stage.correlation_id,
         ports=stage.inputs.ports,
         timeout=stage.remaining_s,
+        priority=stage.priority,
     )
     _take_after(context, stage)
     stage.cancellation.watch(context.mark_cancelled)  # down to the run, never up from it
@@ -266,6 +282,7 @@ def child_context(stage: StageContext, wish: ChildWish) -> PipelineContext:
         correlation_id=wish.correlation_id or stage.correlation_id,
         ports=stage.inputs.ports,
         timeout=min(limits, default=None),
+        priority=stage.priority,
     )
     _take_after(context, stage)
     context._ancestry = below(stage.ancestry, stage.pipeline_run_id, stage.stage_name)
@@ -300,9 +317,7 @@ def _inherited(data: Mapping[str, Any], which: Inherit) -> dict[str, Any]:
 def _snapshot_of(parts: Mapping[str, Any]) -> ContextSnapshot:
     unknown = parts.keys() - _IDENTITY - _SNAPSHOT
     if unknown:
-        known = ", ".join(
-            sorted((*_IDENTITY, *_SNAPSHOT, "data", "correlation_id", "ports", "db", "timeout"))
-        )
+        known = ", ".join(sorted((*_IDENTITY, *_SNAPSHOT, *_BESIDES)))
         raise TypeError(f"A run has no {', '.join(sorted(unknown))}; it has: {known}.")
     try:
         identity = RunIdentity.model_validate({k: parts[k] for k in parts.keys() & _IDENTITY})

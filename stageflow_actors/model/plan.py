@@ -27,6 +27,8 @@ from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
 from stageflow_actors.model.policies.placement import Placement
 from stageflow_actors.model.policies.restart import Restart
 from stageflow_actors.model.policies.retry import RetrySchedule
+from stageflow_actors.model.policies.scaling import Autoscaling
+from stageflow_actors.model.sharing import check_shares
 from stageflow_actors.model.stage import StageSpec, is_blocking
 
 DEFAULT_EXECUTION = ExecutionConfig()
@@ -65,6 +67,10 @@ class StagePlan:
     idempotency: IdempotencyPolicy | None = None
     restart: Restart = Restart.PERMANENT
     placement: Placement | None = None
+    replicas: int = 1
+    autoscaling: Autoscaling | None = None
+    concurrency: int | None = None
+    is_batching: bool = False
 
     @property
     def strict(self) -> tuple[int, ...]:
@@ -103,7 +109,8 @@ def make_plan(
     Linear in stages and edges, and in both once more for each guard that has work repeated.
 
     Raises:
-        PolicyError: a policy names a stage that does not exist, or is not upstream.
+        PolicyError: a policy names a stage that does not exist, or is not upstream; stages that
+            share a process do not agree about it.
         PipelineValidationError: no stages (``CONTRACT-004-EMPTY``) or a dependency that does not
             exist (``CONTRACT-004-MISSING_DEP``).
         StageDefinitionError: two stages share a name (``STAGE-DUPLICATE``).
@@ -113,6 +120,7 @@ def make_plan(
     _check_not_empty(name, by_name)
     _check_dependencies_exist(by_name)
     _check_policies(by_name, execution)
+    check_shares(by_name.values())
     waits = {spec.name: _waits_for(spec) for spec in by_name.values()}
     guards = place_guards(by_name, waits)
     order = _topological_order(waits)
@@ -127,34 +135,48 @@ def make_plan(
             dependents[position[dependency]].append(index)
     ordered = tuple(by_name[stage_name] for stage_name in order)
     stages = tuple(
-        StagePlan(
-            name=spec.name,
-            kind=spec.kind.value,
-            dependencies=places(spec.dependencies),
-            after=places(spec.after),
-            dependents=tuple(dependents[index]),
-            timeout_s=spec.limits.attempt,
-            after_any=places((*spec.after_any, *guards.any_gates.get(spec.name, ()))),
-            conditional=spec.conditional,
-            route=spec.route,
-            router=None if spec.router is None else position[spec.router],
-            gates=places(guards.gates.get(spec.name, ())),
-            optional=frozenset(places(spec.optional)),
-            mode=execution.mode_of(spec.name),
-            fallback=spec.fallback,
-            retry=None if spec.retry is None else spec.retry.schedule,
-            effects=spec.effects,
-            total_s=spec.limits.total,
-            guard=_guard_plan(spec, guards, places),
-            is_blocking=is_blocking(spec.runner),
-            breaker=None if spec.breaker is None else spec.breaker.settings,
-            idempotency=spec.idempotency,
-            restart=spec.restart,
-            placement=spec.placement,
-        )
-        for index, spec in enumerate(ordered)
+        _stage_plan(spec, places, tuple(waiting), guards, execution.mode_of(spec.name))
+        for spec, waiting in zip(ordered, dependents, strict=True)
     )
     return Plan(name, stages, _finalizers(ordered)), ordered
+
+
+def _stage_plan(
+    spec: StageSpec,
+    places: Callable[[Iterable[str]], tuple[int, ...]],
+    dependents: tuple[int, ...],
+    guards: GuardPlacement,
+    mode: ExecutionMode,
+) -> StagePlan:
+    return StagePlan(
+        name=spec.name,
+        kind=spec.kind.value,
+        dependencies=places(spec.dependencies),
+        after=places(spec.after),
+        dependents=dependents,
+        timeout_s=spec.limits.attempt,
+        after_any=places((*spec.after_any, *guards.any_gates.get(spec.name, ()))),
+        conditional=spec.conditional,
+        route=spec.route,
+        router=None if spec.router is None else places([spec.router])[0],
+        gates=places(guards.gates.get(spec.name, ())),
+        optional=frozenset(places(spec.optional)),
+        mode=mode,
+        fallback=spec.fallback,
+        retry=None if spec.retry is None else spec.retry.schedule,
+        effects=spec.effects,
+        total_s=spec.limits.total,
+        guard=_guard_plan(spec, guards, places),
+        is_blocking=is_blocking(spec.runner),
+        breaker=None if spec.breaker is None else spec.breaker.settings,
+        idempotency=spec.idempotency,
+        restart=spec.restart,
+        placement=spec.placement,
+        replicas=spec.replicas,
+        autoscaling=spec.autoscaling,
+        concurrency=spec.concurrency,
+        is_batching=spec.batching is not None,
+    )
 
 
 def _finalizers(specs: Sequence[StageSpec]) -> tuple[int, ...]:

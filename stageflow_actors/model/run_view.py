@@ -15,8 +15,8 @@ _NO_DATA = FrozenDict()
 
 
 class RunView(NamedTuple):
-    """The snapshot, the run's data, the id that joins it to other work, its ports; and, if a stage
-    started it, the effect key of that, and where it comes from.
+    """The snapshot, the run's data, the id that joins it to other work, its ports; if a stage
+    started it, the effect key of that, and where it comes from; and whether others go first.
     """
 
     snapshot: ContextSnapshot
@@ -25,3 +25,4 @@ class RunView(NamedTuple):
     ports: CorePorts | None = None
     started_by: str = ""
     ancestry: Ancestry | None = None
+    is_background: bool = False

@@ -74,16 +74,40 @@ class Settings(BaseModel):
     max_unanswered_calls: Positive = 5
     """How often a call to a stage whose reply was lost is repeated; then its process is ended."""
 
-    max_kept_receipts: Annotated[int, Field(ge=0)] = 1_000
-    """Receipts that a stage's process keeps for when one was lost on its way; an execution whose
-    receipt was lost and is not kept any more counts as lost."""
+    max_messages_per_call: Positive = 128
+    """Executions, or runs, that travel in one call; the others wait for the next one."""
 
-    max_kept_reports: Positive = 1_000
-    """Reports of runs that a supervisor keeps for when one was lost on its way; a run whose report
-    was lost and is not kept any more ends with ``RUN-LOST``."""
+    max_bytes_per_call: Positive = 90 * 2**10
+    """Bytes that travel in one call, or in its answer; a larger message travels alone. Beyond
+    100 KiB Ray takes a detour through its object store, which costs more than another call."""
 
-    max_kept_reply_bytes: Positive = 16 * 2**20
-    """Bytes of all receipts, or reports, that a process keeps; the oldest go first."""
+    max_inline_bytes: Positive = 100 * 2**10
+    """Bytes of an output that travel inside messages; a larger one stays where it was made, in
+    Ray's object store, and travels as a reference."""
+
+    background_share: Positive = 5
+    """Where executions or runs wait, one in so many that begin is a background one, if any is."""
+
+    max_hosts_per_deployment: Positive = 32
+    """Processes of a deployment; beyond it stages that ask for nothing are packed together."""
+
+    scaling_interval_s: Seconds = 0.25
+    """How often a stage with ``autoscaling`` is looked at."""
+
+    max_running_runs: Positive = 1_000
+    """Runs that a deployment works on at a time; further ones wait, and nothing of them begins."""
+
+    max_waiting_runs: Annotated[int, Field(ge=0)] = 100_000
+    """Runs that may wait for their turn; more are refused with ``RUN-REFUSED``."""
+
+    max_waiting_bytes: Positive = 256 * 2**20
+    """Bytes of what all waiting runs start with; more are refused with ``RUN-REFUSED``."""
+
+    max_running_runs_per_tenant: Positive | None = None
+    """Runs of one tenant, told by its ``org_id``, that are worked on at a time; more wait."""
+
+    max_waiting_runs_per_tenant: Annotated[int, Field(ge=0)] | None = None
+    """Runs of one tenant that may wait; more are refused with ``RUN-REFUSED``."""
 
     placement_timeout_s: Seconds = 30.0
     """How long a stage may wait for a node that has room for it; then the deployment is refused,

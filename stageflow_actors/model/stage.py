@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -14,6 +14,7 @@ from stageflow_actors.model import stage_checks
 from stageflow_actors.model.frozen import FrozenDict, freeze
 from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.output import StageReturn
+from stageflow_actors.model.policies.batching import Batching
 from stageflow_actors.model.policies.breaker import BreakerPolicy
 from stageflow_actors.model.policies.effects import Effects
 from stageflow_actors.model.policies.guard import GuardRetryPolicy
@@ -21,6 +22,7 @@ from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
 from stageflow_actors.model.policies.placement import Placement
 from stageflow_actors.model.policies.restart import Restart
 from stageflow_actors.model.policies.retry import RetryPolicy
+from stageflow_actors.model.policies.scaling import Autoscaling
 from stageflow_actors.model.policies.timeouts import Timeouts
 from stageflow_actors.model.stage_context import StageContext
 
@@ -40,8 +42,29 @@ class Stage(Protocol):
         """Do the work of one run."""
 
 
+@runtime_checkable
+class BatchStage(Protocol):
+    """What a stage class offers that executes several runs at once; see ``Batching``.
+
+    ``setup`` and ``teardown`` are as in ``Stage``, and so is what a plain ``def`` means.
+    """
+
+    name: str
+    kind: StageKind
+
+    def execute_batch(
+        self, ctxs: Sequence[StageContext]
+    ) -> Sequence[BatchReturn] | Awaitable[Sequence[BatchReturn]]:
+        """Do the work of all these runs; as many returns, in the same order.
+
+        An exception in its place fails one of them. What is raised fails them all where their
+        ``Effects`` do not allow that they are executed again, in smaller batches.
+        """
+
+
+BatchReturn = StageReturn | BaseException
 StageFunction = Callable[[StageContext], StageReturn | Awaitable[StageReturn]]
-StageRunner = type[Any] | StageFunction | Stage
+StageRunner = type[Any] | StageFunction | Stage | BatchStage
 """A stage class, a stage instance, an ``async def`` or a plain ``def``."""
 InputModel = type[BaseModel] | Mapping[str, type[BaseModel]]
 """One model for the only input of a stage, or one for each dependency."""
@@ -76,6 +99,10 @@ class StageSpec:
     idempotency: IdempotencyPolicy | None = None
     restart: Restart = Restart.PERMANENT
     placement: Placement | None = None
+    replicas: int = 1
+    autoscaling: Autoscaling | None = None
+    concurrency: int | None = None
+    batching: Batching | None = None
 
     def __post_init__(self) -> None:
         stage_checks.check_name(self.name)
@@ -100,6 +127,9 @@ class StageSpec:
         stage_checks.check_policy(self.name, "breaker", self.breaker, BreakerPolicy)
         stage_checks.check_policy(self.name, "idempotency", self.idempotency, IdempotencyPolicy)
         stage_checks.check_policy(self.name, "placement", self.placement, Placement)
+        stage_checks.check_policy(self.name, "autoscaling", self.autoscaling, Autoscaling)
+        stage_checks.check_batching(self.name, self.runner, self.batching)
+        stage_checks.check_scaling(self.name, self.replicas, self.autoscaling, self.concurrency)
         for option, choices in (("effects", Effects), ("restart", Restart)):
             given = getattr(self, option)
             chosen = stage_checks.to_choice(choices, option, given, self.name)
@@ -120,9 +150,18 @@ class StageSpec:
         return given if isinstance(given, Timeouts) else Timeouts(attempt=given)
 
 
-def body_of(runner: StageRunner) -> Callable[[StageContext], Any]:
-    """What is called with the context: ``execute`` of an instance, or the function itself."""
-    return cast("Callable[[StageContext], Any]", getattr(runner, "execute", None) or runner)
+def body_of(runner: StageRunner) -> Callable[..., Any]:
+    """What is called: the function itself, or of an instance ``execute`` or ``execute_batch``.
+
+    With the context of a run, ``execute_batch`` with those of several.
+    """
+    method = getattr(runner, "execute", None) or getattr(runner, "execute_batch", None)
+    return cast("Callable[..., Any]", method or runner)
+
+
+def takes_batches(runner: StageRunner) -> bool:
+    """Whether the body of ``runner`` is called with the contexts of several runs."""
+    return not hasattr(runner, "execute") and hasattr(runner, "execute_batch")
 
 
 def is_blocking(runner: StageRunner) -> bool:
@@ -136,7 +175,7 @@ def is_blocking(runner: StageRunner) -> bool:
     )
 
 
-def instantiate(spec: StageSpec) -> Stage | StageFunction:
+def instantiate(spec: StageSpec) -> Stage | BatchStage | StageFunction:
     """What actually runs: a new instance of a stage class, anything else as it is."""
     if isinstance(spec.runner, type):
         return cast("Stage", spec.runner(**(spec.config or {})))

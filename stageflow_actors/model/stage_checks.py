@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from stageflow_actors.errors import StageDefinitionError, StageflowError
 from stageflow_actors.model.frozen import freeze
 from stageflow_actors.model.kind import StageKind
+from stageflow_actors.model.policies.batching import Batching
+from stageflow_actors.model.policies.numbers import check_count
 from stageflow_actors.model.policies.timeouts import Timeouts
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -26,14 +28,35 @@ def check_name(name: object) -> None:
 
 
 def check_runner(name: str, runner: object) -> None:
-    """A runner has ``execute``, or is a function."""
-    if callable(getattr(runner, "execute", None)):
+    """A runner has ``execute`` or ``execute_batch``, or is a function."""
+    is_single, is_batched = _has(runner, "execute"), _has(runner, "execute_batch")
+    if is_single and is_batched:
+        raise StageDefinitionError(
+            f"Stage '{name}' cannot run {runner!r}: it has both execute and execute_batch.",
+            hint="Leave one of them out; execute_batch is called for one run, too.",
+        )
+    if is_single or is_batched:
         return
     if isinstance(runner, type) or not callable(runner):
         raise StageDefinitionError(
             f"Stage '{name}' cannot run {runner!r}.",
-            hint="A runner is a class or an instance with execute(ctx), or a function of ctx.",
+            hint="A runner is a class or an instance with execute(ctx) or execute_batch(ctxs), "
+            "or a function of ctx.",
         )
+
+
+def check_batching(name: str, runner: object, batching: object) -> None:
+    """``batching`` is for stages that take batches."""
+    check_policy(name, "batching", batching, Batching)
+    if batching is not None and not _has(runner, "execute_batch"):
+        raise StageDefinitionError(
+            f"Stage '{name}' has batching= but no execute_batch.",
+            hint="Write execute_batch(ctxs) instead of execute(ctx): it returns as many outputs.",
+        )
+
+
+def _has(runner: object, method: str) -> bool:
+    return callable(getattr(runner, method, None))
 
 
 def to_kind(kind: StageKind | str, name: str) -> StageKind:
@@ -125,6 +148,20 @@ def check_policy(name: str, option: str, policy: object, kind: type) -> None:
         raise StageDefinitionError(
             f"Stage '{name}' has {option}={policy!r:.80}.",
             hint=f"Pass {kind.__name__}(...).",
+        )
+
+
+def check_scaling(name: str, replicas: object, autoscaling: object, concurrency: object) -> None:
+    """Whole numbers, at least 1; how many processes there are is said once."""
+    counts = {"replicas": replicas}
+    if concurrency is not None:
+        counts["concurrency"] = concurrency
+    check_count(f"Stage '{name}'", counts)
+    if autoscaling is not None and replicas != 1:
+        raise StageDefinitionError(
+            f"Stage '{name}' has replicas={replicas!r} and autoscaling=.",
+            hint="Give one of them; Autoscaling(initial_replicas=...) says how many there are "
+            "at first.",
         )
 
 

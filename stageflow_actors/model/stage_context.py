@@ -16,6 +16,7 @@ from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.inputs import StageInputs
 from stageflow_actors.model.output import StageArtifact, StageEvent
 from stageflow_actors.model.policies.guard import GuardFeedback
+from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.signs import SignsOfLife
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.spawning import ChildInput, ChildWish, Inherit, Spawner
@@ -68,6 +69,7 @@ class StageContext(RunContext):
         signs: SignsOfLife | None = None,
         ancestry: Ancestry | None = None,
         spawner: Spawner | None = None,
+        priority: RunPriority = RunPriority.INTERACTIVE,
     ) -> None:
         super().__init__(
             snapshot,
@@ -76,6 +78,7 @@ class StageContext(RunContext):
             correlation_id=correlation_id,
             cancellation=cancellation or Cancellation(),
             deadline_at=deadline_at,
+            priority=priority,
         )
         self.inputs = inputs
         self.stage_name = stage_name

@@ -38,7 +38,7 @@ class Home:
 
     @property
     def types(self):
-        return [event.type for event in self.log.unread()]
+        return [event.type for event in self.log.take()]
 
 
 def test_without_children_an_execution_ends_at_once():
@@ -140,7 +140,7 @@ def test_each_end_is_told_in_the_log_of_the_parent_and_counted(status, type_):
     home = Home()
     reason = None if status is RunStatus.OK else "why"
     home.bury(home.adopt("a"), status, reason)
-    began, ended = home.log.unread()
+    began, ended = home.log.take()
     assert (began.type, ended.type) == ("pipeline.spawned_child", type_)
     told = {
         "parent_run_id": "top",

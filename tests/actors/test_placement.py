@@ -1,69 +1,214 @@
-"""What a stage's process needs of its machine: refused where it makes no sense, or is not there."""
+"""What a stage's process needs of its machine: told to Ray, or what to do where it is not there."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import ray
 
-from stageflow_actors import Pipeline, Placement, PolicyError, RayRuntime, Settings, StageKind
+from stageflow_actors import Pipeline, Placement, RayRuntime, Settings, StageKind
+from stageflow_actors.actors.gpus import hide_gpus
+from stageflow_actors.actors.placing import no_room_error, place_actor, settled
 from stageflow_actors.errors import PlacementError
 from tests.actors.test_processes import gone, tell_pid
 from tests.conformance.crossing import Journal
 from tests.conformance.timeout_missions import InFolder
 
 SOON = Settings(placement_timeout_s=0.5)
+ON_A = {"labels": {"zone": "a"}}
+ON_B = Placement(labels={"zone": "b"})
 
 
-# --- what may be asked for ------------------------------------------------------------------------
+# --- in the words of Ray --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
-        ({"num_cpus": -1}, "num_cpus=-1"),
-        ({"num_cpus": math.nan}, "num_cpus=nan"),
-        ({"num_gpus": math.inf}, "num_gpus=inf"),
-        ({"num_gpus": True}, "num_gpus=True"),
-        ({"num_gpus": 1.5}, "num_gpus=1.5"),
-        ({"memory": "4 GB"}, "memory='4 GB'"),
-        ({"resources": ["scanner"]}, "resources="),
-        ({"resources": {"": 1}}, "named ''"),
-        ({"resources": {3: 1}}, "named 3"),
-        ({"resources": {"scanner": -1}}, "scanner"),
-        ({"resources": {"scanner": None}}, "scanner"),
+def test_what_is_not_asked_for_is_not_told_to_ray():
+    assert place_actor(Placement(share="x")) == {"num_cpus": 0, "num_gpus": 0}
+
+
+def test_ray_takes_what_a_placement_can_be():
+    labels = {
+        "ray.io/accelerator-type": "in(H200, A100)",
+        "example.com/zone": "!in(a,b)",
+        "tier": "!spot",
+        f"{'a' * 60}.b/{'z' * 63}": "v" * 63,
+    }
+    placement = Placement(
+        num_cpus=0.5,
+        memory=100 * 2**20,
+        resources={"scanner": 1},
+        labels=labels,
+        fallbacks=[
+            Placement(num_cpus=0.5, memory=100 * 2**20, resources={"scanner": 1}, labels=each)
+            for each in ({"tier": "spot"}, {})
+        ],
+        runtime_env={"env_vars": {"A": "1"}, "pip": ("numpy",)},
+    )
+    options = place_actor(placement)
+    assert options == {
+        "num_cpus": 0.5,
+        "num_gpus": 0,
+        "memory": 100 * 2**20,
+        "resources": {"scanner": 1},
+        "label_selector": labels | {"ray.io/accelerator-type": "in(H200,A100)"},
+        "fallback_strategy": [{"label_selector": {"tier": "spot"}}, {"label_selector": {}}],
+        "runtime_env": {"env_vars": {"A": "1"}, "pip": ["numpy"]},
+    }
+    assert type(options["runtime_env"]["pip"]) is list
+    ray.remote(SetUp).options(**options)  # refuses what it cannot read
+
+
+# --- a cluster that is only told of ---------------------------------------------------------------
+
+
+def node(labels=None, is_alive=True, **amounts):
+    return {"Alive": is_alive, "Resources": amounts, "Labels": labels or {}}
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    nodes = []
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    return nodes
+
+
+WITH_FALLBACK = Placement(
+    num_cpus=2,
+    num_gpus=1,
+    resources={"accelerator_type:H200": 0.1, "scanner": 1},
+    labels={"ray.io/accelerator-type": "H200", "zone": "a"},
+    fallbacks=[
+        Placement(
+            num_cpus=2,
+            num_gpus=1,
+            resources={"accelerator_type:H200": 0.1, "scanner": 1},
+            labels={"ray.io/accelerator-type": "A100", "zone": "b"},
+        )
     ],
+    cpu_fallback=True,
+    share="one",
 )
-def test_what_makes_no_sense_is_refused_with_what_it_was(asked, told):
-    with pytest.raises(PolicyError) as raised:
-        Placement(**asked)
-    assert told in raised.value.message
+
+
+async def test_without_any_gpu_a_stage_does_without_and_without_what_only_they_have(
+    cluster, caplog
+):
+    cluster += [node(CPU=4.0), node(is_alive=False, GPU=8.0), node(CPU=4.0, GPU=0.0)]
+    settled_for = await settled(WITH_FALLBACK)
+    assert settled_for == Placement(
+        num_cpus=2,
+        resources={"scanner": 1},
+        labels={"zone": "a"},
+        fallbacks=[
+            Placement(num_cpus=2, resources={"scanner": 1}, labels={"zone": "b"}, share="one")
+        ],
+        share="one",
+    )
+    assert await settled(settled_for) is settled_for
+    (told,) = caplog.messages
+    assert "None of the 2 nodes has a GPU" in told
+
+
+async def test_where_no_label_is_left_nothing_is_left_to_fall_back_from(cluster):
+    h200, a100 = ({"ray.io/accelerator-type": each} for each in ("H200", "A100"))
+    other = Placement(num_gpus=1, labels=a100)
+    asked = Placement(num_gpus=1, labels=h200, fallbacks=[other], cpu_fallback=True)
+    assert await settled(asked) == Placement()
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), [("CPU", "num_cpus"), ("GPU", "num_gpus"), ("memory", "memory")]
+    ("placement", "nodes"),
+    [
+        (WITH_FALLBACK, [node(CPU=4.0), node(GPU=0.5)]),
+        (replace(WITH_FALLBACK, cpu_fallback=False), [node(CPU=4.0)]),
+        (Placement(num_cpus=1, cpu_fallback=True), [node(CPU=4.0)]),
+    ],
+    ids=["a node has one", "no fallback", "none is asked for"],
 )
-def test_what_has_a_field_of_its_own_is_asked_for_there(name, field):
-    with pytest.raises(PolicyError) as raised:
-        Placement(resources={name: 1})
-    assert f"{field}=" in raised.value.hint
+async def test_what_need_not_be_given_up_is_kept(cluster, caplog, placement, nodes):
+    cluster += nodes
+    assert await settled(placement) is placement
+    assert caplog.messages == []
 
 
-def test_what_is_wanted_is_what_is_not_zero():
-    placement = Placement(num_cpus=0.5, num_gpus=2, memory=0, resources={"scanner": 1, "none": 0})
-    assert placement.wanted == {"CPU": 0.5, "GPU": 2, "scanner": 1}
-    assert Placement().wanted == {}
+@pytest.mark.parametrize(
+    ("placement", "told"),
+    [
+        (
+            Placement(labels={"zone": "a"}),
+            "asks for a node with zone=a, and none of the 2 nodes has zone=a.",
+        ),
+        (
+            Placement(num_gpus=1, labels={"zone": "b", "tier": "x"}),
+            (
+                "asks for GPU=1, a node with zone=b and tier=x, and none of the 2 nodes has GPU, "
+                "tier=x (the most on one: GPU=0)."
+            ),
+        ),
+        (
+            Placement(**ON_A, fallbacks=[Placement(labels={"tier": "in(x,y)"})]),
+            (
+                "asks for a node with zone=a, or else tier=in(x,y), and none of the 2 nodes has "
+                "zone=a, tier=in(x,y)."
+            ),
+        ),
+        (
+            Placement(num_cpus=8, labels={"zone": "b"}),
+            (
+                "asks for CPU=8, a node with zone=b, and none of the 2 nodes has all of it "
+                "together (the most on one: CPU=8)."
+            ),
+        ),
+        (
+            Placement(labels={"zone": "b", "rack": "1"}),
+            (
+                "asks for a node with zone=b and rack=1, and none of the 2 nodes has all of it "
+                "together."
+            ),
+        ),
+        (
+            Placement(**ON_A, fallbacks=[ON_B]),
+            (
+                "asks for a node with zone=a, or else zone=b, and the 1 that could take it had "
+                "no room for 3 s."
+            ),
+        ),
+        (
+            Placement(num_cpus=9, **ON_A, fallbacks=[Placement(num_cpus=9, labels={})]),
+            (
+                "asks for CPU=9, a node with zone=a, or else any label, and none of the 2 nodes "
+                "has CPU (the most on one: CPU=8)."
+            ),
+        ),
+    ],
+    ids=str,
+)
+async def test_labels_that_no_node_has_are_told(cluster, placement, told):
+    cluster += [node({"zone": "b"}, CPU=4.0), node({"rack": "1"}, CPU=8.0)]
+    cluster.append(node({"zone": "a", "tier": "x"}, is_alive=False, GPU=8.0))
+    error = await no_room_error("parse", placement, 3.0)
+    assert error.message == f"Stage 'parse' {told}"
+    assert (error.code, error.stage) == ("DEPLOYMENT-PLACEMENT", "parse")
 
 
-def test_the_resources_cannot_be_changed_afterwards():
-    given = {"scanner": 1}
-    placement = Placement(resources=given)
-    given["scanner"] = 9
-    assert placement.resources == {"scanner": 1}
-    with pytest.raises(TypeError):
-        placement.resources["scanner"] = 9
+# --- what a process sees of the GPUs --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("assigned", "seen"),
+    [({"GPU": [], "TPU": ["0"]}, ""), ({}, ""), ({"GPU": ["1"]}, "1")],
+    ids=["none", "no kind of them", "one"],
+)
+def test_a_process_without_a_gpu_sees_none(monkeypatch, assigned, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    context = SimpleNamespace(get_accelerator_ids=lambda: assigned)
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
+    hide_gpus()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == seen
 
 
 # --- what there is --------------------------------------------------------------------------------

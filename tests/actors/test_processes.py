@@ -193,10 +193,39 @@ async def test_watching_a_run_is_counted_as_calls_too():
     assert after - before > 1 + 1  # the run, this describe(), and at least one fetch of events
 
 
-async def test_events_asked_for_before_the_run_has_arrived_are_not_taken_for_its_end():
-    async with RayRuntime().deploy(three_stages()) as app:
-        events, is_last = await app.supervisor.call("events", "a run that is still on its way", 0)
-    assert (tuple(events), is_last) == ((), False)
+def types_of(events):
+    return [event.type for event in events]
+
+
+@pytest.mark.parametrize("has_to_wait", [False, True], ids=["on its way", "waiting for its turn"])
+async def test_events_of_a_run_that_has_not_begun_are_given_from_the_first_to_the_last(
+    tmp_path, has_to_wait
+):
+    pipeline = Pipeline().with_stage("only", WaitForever, config={"folder": tmp_path})
+    async with RayRuntime(settings=Settings(max_running_runs=1)).deploy(pipeline) as app:
+        first = await app.start()
+        if not has_to_wait:
+            await first.cancel("not needed")
+            await first.result()
+        watched = await app.start()
+        watching = asyncio.ensure_future(collected(watched))
+        if has_to_wait:
+            await Gate(tmp_path, "only-runs").opened()
+            while (await app.describe())["runs"]["waiting"] == 0:
+                pass
+            await first.cancel("its turn is over")
+        async for event in watched.events():
+            if event.type == "stage.only.started":
+                await watched.cancel("enough")
+        events = await watching
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert types_of(events)[0] == "pipeline.created"
+    assert types_of(events)[-1] == "pipeline.cancelled"
+    assert "stage.only.started" in types_of(events)
+
+
+async def collected(handle):
+    return [event async for event in handle.events()]
 
 
 class OnlyHere:

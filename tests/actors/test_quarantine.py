@@ -42,6 +42,9 @@ class Cell:
             self.ended_at = time.monotonic()
         self.watch.started(self)
 
+    def execute(self, order):
+        self.order = order
+
     def finish(self):
         now = time.time()
         self.order.deliver(Receipt("ok", now, now))
@@ -58,20 +61,21 @@ class Cell:
 class Scene:
     def __init__(self):
         self.cells, self.begun, self.receipts, self.dismissed = [], [], {}, []
-        self.quarantine = Quarantine(self._hire, self._send, self.dismissed.append)
+        self.quarantine = Quarantine(self._hire, self.dismissed.append)
 
     def _hire(self, watch):
         self.cells.append(Cell(watch))
         return self.cells[-1]
 
-    def _send(self, cell, order):
-        cell.order = order
-
     def admit(self, *runs):
         for run in runs:
             take = self.receipts.setdefault(run, []).append
             begun = lambda run=run: self.begun.append(run)  # noqa: E731
-            self.quarantine.admit(Order(run, None, 0, Assignment(4, {}), take, begun))
+            work = Assignment(4, {})
+            order = Order(
+                run, 0, None, 0, work, size=0, is_background=False, deliver=take, begun=begun
+            )
+            self.quarantine.admit(order)
 
     def endings(self):
         return {
@@ -149,16 +153,16 @@ async def test_a_process_whose_loop_does_not_turn_is_ended(scene):
 
 async def test_one_that_was_taken_back_is_never_tried(scene):
     scene.admit("a", "b")
-    assert scene.quarantine.take_back(("a", 4)).run == "a"
-    assert scene.quarantine.take_back(("a", 4)) is None
+    assert scene.quarantine.take_back(("a", 0, 4)).run == "a"
+    assert scene.quarantine.take_back(("a", 0, 4)) is None
     scene.cells[0].begin()
     assert scene.begun == ["b"]
-    assert scene.quarantine.take_back(("b", 4)) is None  # it is being tried
+    assert scene.quarantine.take_back(("b", 0, 4)) is None  # it is being tried
 
 
 async def test_a_process_for_nobody_is_dismissed_when_it_is_there(scene):
     scene.admit("a")
-    scene.quarantine.take_back(("a", 4))
+    scene.quarantine.take_back(("a", 0, 4))
     scene.cells[0].begin()
     assert scene.dismissed == scene.cells
     assert scene.begun == []

@@ -269,15 +269,25 @@ async def test_a_process_that_is_to_be_ended_twice_at_once_is_replaced_once(ray_
         view = view_to_payload(seal_view(context.view))
         receipt = receipts[run] = asyncio.get_running_loop().create_future()
         work, started_ms = Assignment(attempt, {}), context.timer.pipeline_start_ms
-        begun = partial(begin.append, run)
-        return group.execute(0, Order(run, view, started_ms, work, receipt.set_result, begun))
+        order = Order(
+            run,
+            0,
+            view,
+            started_ms,
+            work,
+            size=view.size,
+            is_background=False,
+            deliver=receipt.set_result,
+            begun=partial(begin.append, run),
+        )
+        return group.execute(order)
 
     for run in ("one", "other"):
         assert execute(run, attempt=1)
         await Gate(tmp_path, f"{run}-runs-1").opened()
-    group.kill(0, ("one", 1))
+    group.kill(0, ("one", 0, 1))
     assert not execute("next", attempt=2)  # waits for the new process, which is nobody's to end
-    group.kill(0, ("other", 1))
+    group.kill(0, ("other", 0, 1))
     endings = {run: (await receipt).ending for run, receipt in receipts.items()}
     told = group.describe()
     await group.stop()

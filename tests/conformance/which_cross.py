@@ -4,6 +4,9 @@ What happens next is decided by the same code on every runtime, so a few of each
 that it is asked. Starting the processes of all of them takes minutes: the full counts do.
 """
 
+MOST_OF_A_MODULE = 2
+"""Of those that may, the first of a module; and of one with several cases, the first."""
+
 IN_EVERY_RUN = {
     "test_bad_input": {
         "test_raised_exception_arrives_with_type_args_text_and_traceback",
@@ -134,9 +137,7 @@ IN_EVERY_RUN = {
         "test_decision_takes_its_branch_and_no_other_however_it_is_returned",
         "test_decision_is_told_in_an_event_before_anything_of_its_branches",
         "test_join_runs_with_one_live_input_and_is_passed_by_with_none",
-        "test_decision_that_cannot_be_made_fails_its_stage_and_says_what_is_wrong",
         "test_object_in_a_decision_is_a_copy_for_each_reader_and_text_in_the_event",
-        "test_route_and_confidence_of_classes_of_their_own_arrive_plain",
     },
     "test_skips": {
         "test_returned_skip_passes_to_conditional_dependents_and_ends_at_the_others",
@@ -148,27 +149,6 @@ IN_EVERY_RUN = {
         "test_cancel_from_outside_interrupts_what_runs_after_a_failure_and_starts_no_more",
         "test_reading_what_only_has_to_end_before_says_how_to_get_its_data",
     },
-    "test_stage_results": {
-        "test_config_reaches_the_constructor",
-        "test_events_of_an_output_are_published",
-        "test_plain_def_runs_off_the_main_thread",
-        "test_plain_def_that_raises_stop_iteration_fails_with_it",
-        "test_setup_and_teardown_run_once_around_all_executions_of_one_instance",
-        "test_stage_that_makes_something_odd_gets_a_verdict_all_the_same",
-        "test_version_and_artifacts_reach_the_result",
-    },
-    "test_runs": {
-        "test_cancelling_a_context_cancels_every_run_on_it",
-        "test_graph_runs_from_a_context_or_a_snapshot",
-        "test_graph_runs_from_a_stage_context",
-        "test_leaving_map_early_cancels_what_still_runs",
-        "test_map_goes_on_after_a_failure_and_takes_an_async_source",
-        "test_one_stage_runs_alone",
-        "test_opening_twice_opens_once_and_every_close_waits_for_the_one",
-        "test_pipeline_runs_from_a_script",
-        "test_snapshot_of_a_class_of_its_own_reaches_the_stages",
-        "test_started_run_is_watched_through_its_handle",
-    },
     "test_events": {
         "test_events_are_live_while_the_run_goes_on",
         "test_events_beyond_the_bound_are_dropped_and_counted_but_not_the_runtimes_own",
@@ -177,19 +157,6 @@ IN_EVERY_RUN = {
         "test_odd_data_in_an_event_does_not_fail_the_stage",
         "test_sink_is_fed_while_a_long_run_goes_on",
         "test_cancelled_run_ends_with_its_cancel",
-    },
-    "test_contexts": {
-        "test_context_says_the_same_in_every_stage_as_to_its_caller",
-        "test_data_of_a_run_is_read_only_in_its_stages",
-        "test_object_in_the_data_is_a_copy_for_each_stage_and_arrays_are_read_only",
-        "test_ports_reach_every_stage_by_name_and_are_read_only",
-        "test_run_that_a_stage_starts_sees_what_the_stage_saw",
-        "test_stage_with_a_timeout_knows_how_much_of_it_is_left",
-    },
-    "test_cleanup_faults": {
-        "test_cleanup_that_is_stuck_in_an_interrupted_stage_ends_in_time",
-        "test_cleanup_that_cancels_its_own_task_does_not_take_the_run_along",
-        "test_cleanup_that_tries_to_end_the_process_does_not",
     },
     "test_run_cleanup": {
         "test_cleanups_of_a_run_are_called_newest_first_in_the_process_of_the_caller",
@@ -229,5 +196,30 @@ IN_EVERY_RUN = {
     "test_children_ends": {
         "test_a_cancel_goes_down_to_every_generation",
         "test_a_child_that_is_given_up_at_once_ends_too",
+    },
+    "test_stage_results": {
+        "test_version_and_artifacts_reach_the_result",
+        "test_events_of_an_output_are_published",
+        "test_plain_def_runs_off_the_main_thread",
+        "test_setup_and_teardown_run_once_around_all_executions_of_one_instance",
+    },
+    "test_runs": {
+        "test_graph_runs_from_a_stage_context",
+        "test_started_run_is_watched_through_its_handle",
+        "test_map_goes_on_after_a_failure_and_takes_an_async_source",
+        "test_leaving_map_early_cancels_what_still_runs",
+        "test_cancelling_a_context_cancels_every_run_on_it",
+        "test_opening_twice_opens_once_and_every_close_waits_for_the_one",
+        "test_snapshot_of_a_class_of_its_own_reaches_the_stages",
+    },
+    "test_cleanup_faults": {
+        "test_cleanup_that_is_stuck_in_an_interrupted_stage_ends_in_time",
+        "test_cleanup_that_cancels_its_own_task_does_not_take_the_run_along",
+    },
+    "test_contexts": {
+        "test_context_says_the_same_in_every_stage_as_to_its_caller",
+        "test_run_that_a_stage_starts_sees_what_the_stage_saw",
+        "test_object_in_the_data_is_a_copy_for_each_stage_and_arrays_are_read_only",
+        "test_ports_reach_every_stage_by_name_and_are_read_only",
     },
 }

@@ -10,7 +10,15 @@ import pytest
 from tests.docs import documents
 
 TESTS = documents.ROOT / "tests"
-PROMISING = ("failure.md", "supervision.md", "child-runs.md")
+PROMISING = (
+    "failure.md",
+    "supervision.md",
+    "child-runs.md",
+    "scaling.md",
+    "admission.md",
+    "cluster.md",
+    "payloads.md",
+)
 GUIDES = [documents.ROOT / "docs" / "guides" / name for name in PROMISING]
 PROMISES = [
     row for guide in GUIDES for row in documents.table_rows(documents.section(guide, "promises"))

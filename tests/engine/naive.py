@@ -17,6 +17,7 @@ from stageflow_actors.engine.facts import (
 from stageflow_actors.engine.state import RunPhase, StageState
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
+from tests.engine.naive_ahead import catch_up
 from tests.engine.naive_failures import (
     is_alone,
     is_death,
@@ -93,6 +94,7 @@ class NaiveRun:
                     self.close(index, StageState.INTERRUPTED)
         while self.start_one():
             pass
+        catch_up(self, facts)
         alive = RunPhase.STOPPING if self.cause else RunPhase.RUNNING
         self.phase = alive if OPEN & set(self.stages) else RunPhase.ENDED
 
@@ -175,7 +177,7 @@ class NaiveRun:
 
     def end(self, fact: StageEnded) -> Cause | None:
         before, index = self.stages[fact.stage], fact.stage
-        if before is StageState.TIMING_OUT:
+        if before is StageState.TIMING_OUT and not fact.ahead:
             if "doomed" not in self.lately(index):
                 return self.fail(self.timeout_of(index, self.late[index]))
             self.close(index, StageState.TIMED_OUT)

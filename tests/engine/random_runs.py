@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from random import Random
 
@@ -18,9 +18,11 @@ from stageflow_actors.engine.commands import (
     StartStage,
 )
 from stageflow_actors.engine.facts import Ending, Fact, Timer, TimerFired, TimerKind
-from stageflow_actors.engine.state import RunPhase, StageState
+from stageflow_actors.engine.leases import Follower, followers_in
+from stageflow_actors.engine.state import LIVE, RunPhase, StageState
 from stageflow_actors.model.settings import Settings
 from tests.engine.naive import OPEN, TOLD, NaiveRun
+from tests.engine.naive_ahead import may_follow
 from tests.engine.naive_skips import why_blocked, why_unselected
 from tests.engine.random_graphs import ROUTES, random_graph
 from tests.engine.scene import Scene, Told
@@ -50,6 +52,7 @@ class RandomRun:
         self.scene = Scene(graph, settings, **timeouts)
         self.twin = Scene(graph, settings, **timeouts)
         self.naive = NaiveRun(self.scene.plan, settings)
+        self.followers = self.pick_followers()
         self.armed: set[Timer] = set()
         self.seen: Counter[str] = Counter()
         self.story: list[object] = [graph]
@@ -69,6 +72,12 @@ class RandomRun:
             error.add_note("\n".join(map(str, self.story)))
             raise
         return self.seen
+
+    def pick_followers(self) -> Mapping[int, Sequence[Follower]]:
+        """Of a process that hosts some of the stages."""
+        count = len(self.scene.plan.stages)
+        host = self.random.sample(range(count), self.random.randint(0, count))
+        return followers_in(self.scene.plan, host)
 
     # --- what happens -----------------------------------------------------------------------------
 
@@ -126,7 +135,10 @@ class RandomRun:
             return self.scene.ended(name, ending, reason)
         routes = self.scene.plan.routes_of(self.scene.index(name))
         route = self.random.choice([*routes, ROUTES[-1]]) if routes else None
-        return self.scene.ok(name, route=route, skip_reason="no use" if chance < 0.5 else "")
+        fact = self.scene.ok(name, route=route, skip_reason="no use" if chance < 0.5 else "")
+        if fact.signal is None and self.scene.state(name) in LIVE:
+            fact.ahead = may_follow(self.naive, self.followers, self.scene.index(name))
+        return fact
 
     def maybe_run_limit(self) -> list[Fact]:
         has_limit = Timer(TimerKind.RUN) in self.armed
@@ -158,6 +170,7 @@ class RandomRun:
         self.check_commands(told, before)
         self.check_timers(told)
         self.note(told, phase)
+        self.seen["ahead"] += sum(bool(getattr(fact, "ahead", ())) for fact in facts)
 
     def check_commands(self, told: Told, before: Sequence[StageState]) -> None:
         commands = told.commands
@@ -238,6 +251,9 @@ class RandomRun:
         again = is_stopping and phase is RunPhase.STOPPING
         seen["branch cancelled"] += bool(naive.left)
         seen["killed"] += len(naive.killed)
+        seen["ahead of a run that stops"] += sum(
+            naive.stages[index] is StageState.STOPPING for index, *_start in naive.started
+        )
         seen["started in a stopping run"] += len(told.started) if is_stopping else 0
         seen["skipped in a stopping run"] += len(told.skipped) if is_stopping else 0
         seen["retried in the tick of the stop"] += sum(

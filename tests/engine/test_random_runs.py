@@ -40,6 +40,8 @@ TRIED = [
     "between producer and guard",
     "repeated with the same feedback",
     "killed",
+    "ahead",
+    "ahead of a run that stops",
     "heard",
     "doomed",
     "started in a stopping run",

@@ -89,6 +89,7 @@ CODES = {
     "PolicyError": "POLICY-INVALID",
     "MissingInputError": "INPUT-MISSING",
     "RunTimeoutError": "RUN-TIMEOUT",
+    "AdmissionRefusedError": "RUN-REFUSED",
     "TransientError": "STAGE-TRANSIENT",
     "RateLimitError": "STAGE-RATE-LIMIT",
     "ServiceUnavailableError": "STAGE-UNAVAILABLE",
@@ -110,6 +111,7 @@ SPECIAL = {
         "It broke.", path="n", expected="an integer", got="'x'", hint="Mend it."
     ),
     "RoutingError": lambda: errors.RoutingError("It broke.", routes=["a"], hint="Mend it."),
+    "AdmissionRefusedError": lambda: errors.AdmissionRefusedError("Full.", retry_after_s=2.5),
     "StageCancellationRequested": lambda: errors.StageCancellationRequested("user left"),
     "RemoteStageError": lambda: errors.RemoteStageError("Odd", "text"),
     "MissingInputError": lambda: errors.MissingInputError("a", "boom"),

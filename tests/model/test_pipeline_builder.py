@@ -3,25 +3,20 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
 from stageflow_actors import (
-    BreakerPolicy,
-    GuardRetryPolicy,
-    IdempotencyPolicy,
     InvalidRunInputError,
     LocalRuntime,
     Pipeline,
     PipelineContext,
     PipelineValidationError,
-    Placement,
-    RetryPolicy,
     StageDefinitionError,
     StageKind,
     StageSpec,
     run_stage,
     stage,
 )
+from tests.model.attributes import DIFFERENT, SAME
 from tests.model.counting import bytes_kept_by, calls_made_by
 from tests.model.runners import WORK, AsyncStage, BlockingStage, Configured, async_function
 
@@ -215,62 +210,6 @@ def test_composing_pipelines_that_grew_from_one_keeps_what_they_share_once():
     left = parent.with_stage("b", AsyncStage)
     right = parent.with_stage("c", AsyncStage)
     assert names(left.compose(right)) == ["a", "b", "c"]
-
-
-class Model(BaseModel):
-    n: int
-
-
-class OtherModel(BaseModel):
-    n: int
-
-
-SAME = {
-    "runner": Configured,
-    "kind": WORK,
-    "dependencies": ("x", "y"),
-    "after": ("z",),
-    "after_any": ("v",),
-    "conditional": True,
-    "route": ("fast",),
-    "router": "x",
-    "config": {"size": 1},
-    "timeout": 2,
-    "input_model": {"x": Model},
-    "output_model": Model,
-    "optional": ("x",),
-    "fallback": {"x": 1},
-    "retry": RetryPolicy(),
-    "effects": "none",
-    "guard_retry": GuardRetryPolicy("x"),
-    "breaker": BreakerPolicy(),
-    "idempotency": IdempotencyPolicy(),
-    "restart": "permanent",
-    "placement": None,
-}
-DIFFERENT = {
-    "runner": AsyncStage,
-    "kind": StageKind.AGENT,
-    "dependencies": ("y", "x"),
-    "after": ("w",),
-    "after_any": ("w",),
-    "conditional": False,
-    "route": ("slow",),
-    "router": "y",
-    "config": {"size": 2},
-    "timeout": 3,
-    "input_model": None,
-    "output_model": OtherModel,
-    "optional": ("y",),
-    "fallback": {"x": 2},
-    "retry": RetryPolicy(max_attempts=2),
-    "effects": "keyed",
-    "guard_retry": GuardRetryPolicy("y"),
-    "breaker": BreakerPolicy(failure_threshold=2),
-    "idempotency": IdempotencyPolicy(ttl_s=1.0),
-    "restart": "temporary",
-    "placement": Placement(num_cpus=1),
-}
 
 
 def test_composing_with_an_identical_stage_of_the_same_name_is_fine():

@@ -125,7 +125,8 @@ class Sigstop(Fault):
     takes_process = True
 
     def strike(self, ctx: StageContext) -> None:
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # To this thread: any other may be slow to take it, and this one would go on meanwhile.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,58 @@
+"""Waiting in a task that may be told to stop, by those who ask for it or by its own body."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Coroutine
+from concurrent.futures import Future
+from typing import Any
+
+from stageflow_actors.model.stage_context import StageContext
+
+
+async def carried_through(work: Coroutine[Any, Any, Any]) -> Any:
+    """Wait for something whatever happens to whoever waits: it is not theirs to end."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+    return task.result()
+
+
+async def interruptible(body: Awaitable[Any], ctx: StageContext) -> Any:
+    """Await ``body`` in the current task, which a request to stop cancels."""
+    task = asyncio.current_task()
+    unwatch = ctx.cancellation.watch(lambda _reason: stop(task))
+    try:
+        return await body
+    finally:
+        unwatch()
+        if is_being_cancelled() and not ctx.is_cancelled:
+            await forget_own_cancel()
+
+
+def is_being_cancelled() -> bool:
+    """Whether somebody has cancelled the current task, and nobody has taken that back."""
+    task = asyncio.current_task()
+    return task is not None and bool(task.cancelling())
+
+
+async def forget_own_cancel() -> None:
+    """A body that cancelled the task it runs in must not take its receipt along."""
+    task = asyncio.current_task()
+    if task is None or not task.cancelling():
+        return
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    while task is not None and task.uncancel():
+        pass
+
+
+def stop(work: asyncio.Task[Any] | Future[Any] | None) -> None:
+    """Cancel ``work``, if there is any."""
+    if work is not None:
+        work.cancel()

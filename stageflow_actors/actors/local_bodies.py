@@ -1,0 +1,137 @@
+"""``LocalBodies``: the bodies of one run in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+
+from stageflow_actors.actors.bodies import Ends
+from stageflow_actors.actors.codec import Payload
+from stageflow_actors.actors.failures import abandoned_error, failure_of
+from stageflow_actors.actors.local_stages import LocalStages
+from stageflow_actors.actors.messages import Assignment, Receipt
+from stageflow_actors.actors.nursery import Nursery
+from stageflow_actors.actors.stage_host import StageHost
+from stageflow_actors.engine.facts import Ending
+from stageflow_actors.model.cancellation import Cancellation
+from stageflow_actors.model.run_view import RunView
+from stageflow_actors.model.timer import PipelineTimer
+
+
+class LocalBodies:
+    """Executes in tasks of this event loop, one each. ``abandoned`` are those given up."""
+
+    __slots__ = (
+        "_abandoned",
+        "_executing",
+        "_live",
+        "_loop",
+        "_nursery",
+        "_run",
+        "_stages",
+        "_timer",
+        "_view",
+    )
+
+    def __init__(
+        self,
+        stages: LocalStages,
+        view: RunView | Payload,
+        timer: PipelineTimer,
+        abandoned: set[asyncio.Task[None]],
+        run: str,
+        nursery: Nursery | None,
+    ) -> None:
+        self._stages = stages
+        self._loop = asyncio.get_running_loop()
+        self._view = view
+        self._timer = timer
+        self._live: dict[int, tuple[Cancellation, asyncio.Task[None], StageHost]] = {}
+        self._executing: set[int] = set()
+        self._abandoned = abandoned
+        self._run = run
+        self._nursery = nursery
+
+    def start(self, ends: Ends, stage: int, assignment: Assignment) -> bool:
+        host = self._stages.hosts[stage]
+        if host is None:
+            down = self._stages.down(stage)
+            # Never from within the call that starts the stage: its run is in the middle of a tick.
+            self._loop.call_soon(ends.stage_ended, stage, assignment.attempt, down)
+            return True
+        cancellation = Cancellation()
+        host.live += 1
+        task = self._loop.create_task(self._execute(cancellation, ends, stage, host, assignment))
+        self._live[stage] = cancellation, task, host  # the loop itself holds tasks only weakly
+        return host.turns is None
+
+    def interrupt(self, ends: Ends, stage: int, attempt: int, reason: str) -> None:
+        live = self._live.get(stage)
+        if live is None:
+            return  # its end is on its way to where this comes from
+        cancellation, _task, host = live
+        cancellation.request(reason)
+        if not host.is_blocking:
+            ends.stop_heard(stage, attempt)
+
+    def skipped(self, ends: Ends, stage: int) -> None:
+        pass
+
+    def decided(self, ends: Ends) -> None:
+        pass
+
+    def kill(self, ends: Ends, stage: int, attempt: int) -> None:
+        """Nothing can end it here. Whatever it still does, nobody hears of it."""
+        cancellation, task, host = self._live.pop(stage)
+        self._count_end(stage, host)  # whatever it still does
+        cancellation.abandon()
+        host.give_up(cancellation)
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
+        error = abandoned_error(host.name, cancellation.reason)
+        now = time.time()
+        lost = Receipt.failed(failure_of(error), now, now, ending=Ending.LOST)
+        self._loop.call_soon(ends.stage_ended, stage, attempt, lost._replace(is_stuck=True))
+
+    async def _execute(
+        self,
+        cancellation: Cancellation,
+        ends: Ends,
+        stage: int,
+        host: StageHost,
+        assignment: Assignment,
+    ) -> None:
+        started_at = time.time()
+        spawner, began = None, None
+        if self._nursery is not None:
+            spawner = self._nursery.spawner((self._run, stage, assignment.attempt))
+        if host.turns is None:
+            self._stages.began(host)
+            self._executing.add(stage)
+        else:
+            began = partial(self._has_turn, ends, stage, host, assignment.attempt)
+        try:
+            receipt = await host.execute(
+                self._view, self._timer, assignment, cancellation, spawner, began
+            )
+        except BaseException as error:  # a defect, or the end of the event loop: never a hang
+            receipt = Receipt.failed(failure_of(error), started_at, time.time())
+        self._stages.ended(stage, host, retires=receipt.retires)
+        live = self._live.get(stage)
+        if live is None or live[0] is not cancellation:
+            return  # given up; by now the stage may be executed once more
+        del self._live[stage]
+        self._count_end(stage, host)
+        ends.stage_ended(stage, assignment.attempt, receipt)
+
+    def _has_turn(self, ends: Ends, stage: int, host: StageHost, attempt: int) -> None:
+        self._stages.began(host)
+        self._executing.add(stage)
+        ends.began(stage, attempt)
+
+    def _count_end(self, stage: int, host: StageHost) -> None:
+        """If it had begun at all."""
+        if stage in self._executing:
+            self._executing.discard(stage)
+            self._stages.count_end(host)

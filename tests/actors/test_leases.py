@@ -1,0 +1,260 @@
+"""A process that hosts several stages goes on by itself; a run is no different for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+import pytest
+
+from stageflow_actors import (
+    BreakerPolicy,
+    CircuitBreakerOpenError,
+    IdempotencyPolicy,
+    LocalRuntime,
+    Pipeline,
+    PipelineContext,
+    Placement,
+    RayRuntime,
+    RunStatus,
+    StageKind,
+)
+from tests.actors.watching import pid_of, replaced
+from tests.conformance.crossing import Gate, Journal
+from tests.conformance.parents import alone, ends
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+CHAIN = {"a": (), "b": ("a",), "c": ("b",), "d": ("c",)}
+DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
+TOGETHER = {"placement": Placement(share="one")}
+
+
+class Link:
+    """Writes down that it is executed; the input says which stage does what besides, once."""
+
+    kind = StageKind.WORK
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.journal = Journal(folder)
+
+    async def execute(self, ctx):
+        name = ctx.stage_name
+        self.journal.write(name)
+        whose, _space, what = (ctx.snapshot.input_text or "").partition(" ")
+        if whose == name and what == "retires":
+            ctx.retire()
+        elif whose == name and self.journal.lines.count(name) == 1:
+            await self.misbehave(name, what)
+        read = {each: output.data["by"] for each, output in ctx.inputs.outputs.items()}
+        return {"by": name, "read": read}
+
+    async def misbehave(self, name, what):
+        if what == "fails":
+            raise ConnectionError("not there")
+        if what == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        Gate(self.folder, f"{name} holds").open()
+        try:
+            await Gate(self.folder, "go-on").opened()
+        finally:
+            self.journal.write(f"{name} over")
+
+
+def linked(folder, graph, effects=None, **options):
+    pipeline = Pipeline()
+    for name, needs in graph.items():
+        own = {"effects": effects.get(name, "unknown")} if effects else {}
+        pipeline = pipeline.with_stage(
+            name, Link, dependencies=needs, config={"folder": folder}, **own, **options
+        )
+    return pipeline
+
+
+def deployed(folder, graph=CHAIN, **options):
+    return RayRuntime().deploy(linked(folder, graph, **TOGETHER, **options))
+
+
+async def result_of(app, how="", **parts):
+    return await (await app.start(input_text=how, **parts)).result()
+
+
+async def until_over(handle, stage):
+    """Every event up to the end of a stage, as they come."""
+    seen = []
+    async for event in handle.events():
+        seen.append((event.type, event.stage, event.attempt))
+        if event.type == f"stage.{stage}.completed":
+            break
+    return seen
+
+
+async def story_of(app, how):
+    """All that a run says of itself but times; events of stages side by side in any order."""
+    handle = await app.start(input_text=how)
+    result = await handle.result()
+    events = Counter([(each.type, each.stage, each.attempt) async for each in handle.events()])
+    data = {name: (output.status, output.data) for name, output in result.outputs.items()}
+    failures = {name: each.message for name, each in result.failures.items()}
+    ends = result.status, result.stage, result.reason, result.attempts, result.skipped
+    return data, failures, ends, events
+
+
+async def calls_of_a_run(app, **parts):
+    """Fewest of several runs: a busy machine may part what a process would tell at once."""
+    counts = []
+    for _run in range(5):
+        before = (await app.describe())["calls_to_stages"]
+        assert (await result_of(app, **parts)).status is RunStatus.OK
+        counts.append((await app.describe())["calls_to_stages"] - before)
+    return min(counts)
+
+
+# --- the same runs, in fewer calls ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("graph", [CHAIN, DIAMOND], ids=["chain", "diamond"])
+async def test_a_lone_run_takes_one_call_and_is_the_same_as_in_processes_of_their_own(
+    graph, tmp_path
+):
+    plain = linked(tmp_path, graph)
+    async with (
+        LocalRuntime().deploy(plain) as local,
+        RayRuntime().deploy(plain) as apart,
+        deployed(tmp_path, graph) as together,
+    ):
+        for how in ("", "b fails"):
+            stories = []
+            for app in (local, apart, together):
+                (tmp_path / "journal.txt").unlink(missing_ok=True)
+                stories.append(await story_of(app, how))
+            assert stories[0] == stories[1] == stories[2]
+        assert await calls_of_a_run(together) == 1
+        assert await calls_of_a_run(apart) >= 3
+
+
+async def test_what_has_a_say_before_each_stage_has_it(tmp_path):
+    """Hooks, keys, children and open breakers: nothing is begun ahead of the supervisor."""
+    asked = []
+
+    def context():
+        ctx = PipelineContext()
+        ctx.add_before_stage_start_hook(lambda stage, *_more: asked.append(stage))
+        return ctx
+
+    async with deployed(tmp_path, idempotency=IdempotencyPolicy()) as app:
+        assert await calls_of_a_run(app) == 1
+        before = (await app.describe())["calls_to_stages"]
+        await app.run(context())
+        hooked = (await app.describe())["calls_to_stages"]
+        await app.run(data={"idempotency_key": "k"})
+        keyed = (await app.describe())["calls_to_stages"]
+    assert asked == list(CHAIN)
+    assert hooked - before >= len(CHAIN)
+    assert keyed - hooked >= len(CHAIN)
+
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    async with deployed(folder, breaker=BreakerPolicy(failure_threshold=1)) as app:
+        assert (await result_of(app, "b fails")).failures["b"].code == "STAGE-RAISED"
+        assert (await result_of(app)).failures["b"].code == CircuitBreakerOpenError.default_code
+    assert Journal(folder).lines == ["a", "b", "a"]
+
+    with_children = RayRuntime(registry=[alone("ends", ends)])
+    async with with_children.deploy(linked(tmp_path, CHAIN, **TOGETHER)) as app:
+        assert await calls_of_a_run(app) >= len(CHAIN)
+
+
+# --- while it is ahead ----------------------------------------------------------------------------
+
+
+async def test_what_has_ended_is_told_while_the_next_one_works_and_a_cancel_reaches_that(tmp_path):
+    async with deployed(tmp_path) as app:
+        handle = await app.start(input_text="b holds")
+        assert ("stage.b.started", "b", 1) not in await until_over(handle, "a")
+        await Gate(tmp_path, "b holds").opened()
+        await handle.cancel("enough")
+        result = await handle.result()
+        assert Journal(tmp_path).lines == ["a", "b", "b over"]
+        told = await app.describe()
+    assert (result.status, result.reason) == (RunStatus.CANCELLED, "enough")
+    assert list(result.outputs) == ["a"]
+    assert result.cancelled.keys() == {"b", "c", "d"}
+    assert result.attempts == {"a": 1, "b": 1}
+    assert [stage["in_flight"] for stage in told["stages"]] == [0] * 4
+    assert Journal(tmp_path).lines == ["a", "b", "b over"]
+
+
+async def test_a_process_that_goes_on_alone_is_heard_though_its_run_has_more_to_do(tmp_path):
+    """All of its receipts arrive at once, while the run waits for another process, too."""
+    pipeline = linked(tmp_path, CHAIN, **TOGETHER).with_stage(
+        "x", Link, config={"folder": tmp_path}
+    )
+    async with RayRuntime().deploy(pipeline) as app:
+        handle = await app.start(input_text="x holds")
+        seen = await until_over(handle, "d")
+        Gate(tmp_path, "go-on").open()
+        result = await handle.result()
+    assert ("stage.x.completed", "x", 1) not in seen
+    assert result.status is RunStatus.OK
+    assert result.attempts == dict.fromkeys("abcdx", 1)
+
+
+# --- when it dies ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("effects", ["none", "unknown"])
+async def test_what_was_ahead_when_its_process_died_ends_by_its_policy(effects, tmp_path):
+    async with deployed(tmp_path, effects=dict.fromkeys(CHAIN, effects)) as app:
+        handle = await app.start(input_text="b holds")
+        await until_over(handle, "a")
+        await Gate(tmp_path, "b holds").opened()
+        os.kill(await pid_of(app, "b"), signal.SIGKILL)
+        result = await handle.result()
+        lines = Journal(tmp_path).lines
+    if effects == "none":
+        assert result.attempts == {"a": 1, "b": 2, "c": 1, "d": 1}
+        assert lines == ["a", "b", "b", "c", "d"]
+    else:
+        assert {name: each.code for name, each in result.failures.items()} == {
+            "b": "STAGE-OUTCOME-UNKNOWN"
+        }
+        assert list(result.outputs) == ["a"]
+        assert lines == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("effects", "status", "lines"),
+    [
+        ({"a": "none", "b": "none"}, RunStatus.OK, ["a", "b", "a", "b", "c", "d"]),
+        ({"a": "none"}, RunStatus.FAILED, ["a", "b"]),
+    ],
+    ids=["repeated", "not to be repeated"],
+)
+async def test_what_died_before_anybody_knew_of_it_is_not_done_twice_unless_it_may(
+    effects, status, lines, tmp_path
+):
+    async with deployed(tmp_path, effects=effects) as app:
+        result = await result_of(app, "b dies")
+    assert (result.status, Journal(tmp_path).lines) == (status, lines)
+    if status is RunStatus.FAILED:
+        assert list(result.outputs) == ["a"]
+        assert list(result.failures) == ["b"]
+
+
+# --- when it retires ------------------------------------------------------------------------------
+
+
+async def test_one_that_is_to_leave_stays_for_what_it_has_begun_ahead(tmp_path):
+    async with deployed(tmp_path) as app:
+        former = await pid_of(app, "a")
+        handle = await app.start(input_text="a holds")
+        await Gate(tmp_path, "a holds").opened()
+        await app.run(input_text="d retires")
+        await replaced(app, "a", former)
+        Gate(tmp_path, "go-on").open()
+        result = await handle.result()
+    assert result.status is RunStatus.OK
+    assert result.attempts == dict.fromkeys(CHAIN, 1)
