@@ -6,18 +6,33 @@ import argparse
 import asyncio
 import os
 import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
-from tests.benchmarks import (
-    contract_costs,
-    data_costs,
-    import_cost,
-    local_runs,
-    other_ways,
-    report,
+from tests.benchmarks import baseline, plots, report
+from tests.benchmarks.figures import Figure, Row, Skipped
+from tests.benchmarks.measure import FULL, QUICK, Effort
+
+# Each has ``rows(effort)``, and is imported when its turn has come. Those that need Ray come last:
+# local runs should not be measured with it in memory.
+MODULES = (
+    "local_runs",
+    "local_throughput",
+    "data_costs",
+    "contract_costs",
+    "import_cost",
+    "other_ways",
+    "lone_run",
+    "hosts",
+    "throughput",
+    "pools",
+    "payloads",
+    "waiting",
+    "deploys",
+    "deaths",
 )
-from tests.benchmarks.figures import Figure
-from tests.benchmarks.measure import Rounds
 
 # A local Ray for this run only, where the Makefile has not said so: Ray would otherwise write a
 # token into the home directory. Set before anything imports Ray.
@@ -28,49 +43,89 @@ _RAY_DEFAULTS = {
 }
 
 
-async def measure_all(pairs: int) -> list[Figure]:
-    """Every figure, in the order of the table."""
-    figures: list[Figure] = []
-
-    def note(*measured: Figure) -> None:
-        figures.extend(measured)
-        for figure in measured:
-            print(f"measured: {figure.name}", file=sys.stderr, flush=True)
-
-    note(*await local_runs.chain_of_100(Rounds(pairs, turns=20)))
-    note(await local_runs.chain_of_5000(Rounds(pairs, turns=3)))
-    note(*await local_runs.fan_out_of_1000(Rounds(pairs, turns=5)))
-    note(await data_costs.snapshot_build(Rounds(pairs, turns=20)))
-    note(await data_costs.conversation_build(Rounds(pairs, turns=10)))
-    note(await contract_costs.contract_checks(Rounds(pairs, turns=5)))
-    note(*await import_cost.import_cost(Rounds(pairs, turns=1)))
-    note(await other_ways.blocking_stages(Rounds(pairs, turns=2)))
-    note(await other_ways.chain_in_langgraph(Rounds(pairs, turns=5)))
-
-    # Imported last: local runs do not need Ray, and should not be measured with it in memory.
-    from tests.benchmarks.deaths import deaths
-    from tests.benchmarks.lone_run import lone_run
-
-    note(*await lone_run(Rounds(pairs, turns=20, warm_up=20)))
-    note(*await deaths(pairs))
-    return figures
-
-
-def main() -> None:
-    """Read the options, measure, report."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="5 pairs each instead of 15")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    options = parser.parse_args()
+def main() -> int:
+    """Read the options, measure, report. A module that breaks down fails the rest of nothing."""
+    options = _options()
     for name, value in _RAY_DEFAULTS.items():
         os.environ.setdefault(name, value)
     facts = report.machine()
     print(", ".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
-    figures = asyncio.run(measure_all(pairs=5 if options.quick else 15))
+    before = _kept(options.baseline)  # before minutes have gone into what cannot be compared
+    names = [name for name in MODULES if name in (options.only or MODULES)]
+    rows, broken = asyncio.run(measure(names, QUICK if options.quick else FULL))
     if options.json:
-        options.json.write_text(report.to_json(figures, facts), encoding="utf-8")
-    print(f"\n{report.to_markdown(figures)}\n\n{report.summary(figures)}")
+        options.json.write_text(report.to_json(rows, facts), encoding="utf-8")
+    print(f"\n{report.to_markdown(rows)}\n\n{report.summary(rows)}")
+    if options.baseline:
+        now = report.measured(rows)
+        if before is not None:
+            print(f"\n{_comparison(before, now, facts)}")
+        if options.save_baseline:
+            kept = baseline.merged(before.figures if before else [], now)
+            options.baseline.write_text(report.to_json(kept, facts), encoding="utf-8")
+            print(f"Kept in {options.baseline}: {len(kept)} figures.")
+    if options.plots:
+        for path in plots.draw(report.measured(rows), options.plots):
+            print(f"Drawn: {path}")
+    if broken:
+        print(f"Broke down: {', '.join(broken)}.", file=sys.stderr)
+    return 1 if broken else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer pairs, in under 3 minutes")
+    parser.add_argument(
+        "--only", action="append", choices=MODULES, metavar="NAME",
+        help=f"one module, may be repeated: {', '.join(MODULES)}",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="draw the ratios as SVG there")
+    parser.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="say what is worse than the figures there"
+    )
+    parser.add_argument(
+        "--save-baseline", action="store_true", help="then keep the figures there instead"
+    )
+    options = parser.parse_args()
+    if options.save_baseline and not options.baseline:
+        parser.error("--save-baseline needs --baseline FILE")
+    if options.baseline and not options.save_baseline and not options.baseline.exists():
+        parser.error(f"there is no {options.baseline}; make it with --save-baseline")
+    if options.plots and not plots.is_available():
+        parser.error("--plots needs matplotlib")
+    return options
+
+
+async def measure(names: Sequence[str], effort: Effort) -> tuple[list[Row], list[str]]:
+    """What the modules yield, in the order of the table, and the names of those that broke."""
+    rows: list[Row] = []
+    broken: list[str] = []
+    for name in names:
+        try:
+            async for row in import_module(f"tests.benchmarks.{name}").rows(effort):
+                rows.append(row)
+                print(f"{name}: {row.name}", file=sys.stderr, flush=True)
+        except Exception as error:
+            traceback.print_exc()
+            rows.append(Skipped(name, f"broke down: {type(error).__name__}"))
+            broken.append(name)
+    return rows, broken
+
+
+def _kept(file: Path | None) -> baseline.Baseline | None:
+    if file is None or not file.exists():
+        return None
+    return baseline.read(file.read_text(encoding="utf-8"))
+
+
+def _comparison(before: baseline.Baseline, now: Sequence[Figure], facts: Mapping[str, str]) -> str:
+    worse = baseline.worse_than(before.figures, now)
+    known = len(now) - len(baseline.without_baseline(before.figures, now))
+    others = baseline.other_facts(before.machine, facts)
+    title = f"{len(worse)} of {known} figures worse by over {baseline.TOLERANCE:.0%}."
+    return "\n".join([title, *(f"- {each}" for each in [*worse, *others])])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import stageflow.context as core
 
 import stageflow_actors
-from tests.benchmarks.figures import Figure, absolute_figure, timed_figure
+from tests.benchmarks.figures import Figure, Row, absolute_figure, timed_figure
 from tests.benchmarks.local_runs import PEER
-from tests.benchmarks.measure import Action, Rounds, compare, timed
+from tests.benchmarks.measure import Action, Effort, Rounds, compare, timed
 
 _BATCH = 100
 _SCALE = 1e6 / _BATCH
@@ -22,6 +22,12 @@ _IDS = (
 )  # fmt: skip
 
 Ids = dict[str, UUID]
+
+
+async def rows(effort: Effort) -> AsyncIterator[Row]:
+    """A lean snapshot, and one with a conversation."""
+    yield await snapshot_build(Rounds(effort.pairs, turns=20))
+    yield await conversation_build(Rounds(effort.pairs, turns=10))
 
 
 async def snapshot_build(rounds: Rounds) -> Figure:

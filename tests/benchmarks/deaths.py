@@ -6,23 +6,24 @@ Against an actor that Ray itself restarts, killed by turns with ours.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import ray
 
 from stageflow_actors import NoOpEventSink, Pipeline, RayRuntime, StageContext, StageKind
 from stageflow_actors.actors.deployment import Deployment
-from tests.benchmarks.figures import Figure, percentile_figure
+from tests.benchmarks.figures import Figure, Row, percentile_figure
+from tests.benchmarks.measure import Effort
+from tests.benchmarks.sessions import local_ray
 
 _STAGES = 4
 _LOAD = 16
-_KILLS_PER_PAIR = 3
+_KILLS, _KILLS_QUICK = 45, 4
 _PAUSE_S = (0.1, 0.5)
 _LOOK_S = 0.01
 _MILLISECONDS = 1e3
@@ -46,19 +47,13 @@ class RestartedByRay:
         return os.getpid()
 
 
-async def deaths(pairs: int) -> list[Figure]:
-    """How long a death takes to be seen, and to be made good. Starts Ray and stops it."""
-    ray.init(
-        address="local",
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-    )
-    try:
+async def rows(effort: Effort) -> AsyncIterator[Row]:
+    """How long a death takes to be seen, and to be made good."""
+    kills = _KILLS_QUICK if effort.is_quick else _KILLS
+    with local_ray():
         async with RayRuntime(event_sink=NoOpEventSink()).deploy(_pipeline()) as app:
-            return await _measured(app, pairs * _KILLS_PER_PAIR)
-    finally:
-        ray.shutdown()
+            for figure in await _measured(app, kills):
+                yield figure
 
 
 def _pipeline() -> Pipeline:

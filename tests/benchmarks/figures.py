@@ -1,4 +1,7 @@
-"""``Figure``: a measured value with its peer and the bar that it has to meet."""
+"""``Figure``: a measured value with its peer and the bar that it has to meet.
+
+A row of the report is a figure, or a ``Skipped`` that says why there is none.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from tests.benchmarks.measure import Comparison, Spread
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row of the report."""
+    """One measured row of the report."""
 
     name: str
     unit: str
@@ -20,9 +23,24 @@ class Figure:
     peer: float
     peer_name: str
     ratio: Spread | None
-    """``None`` where a ratio would say nothing: a count has its exact value or has not."""
+    """Ours as a multiple of the peer's; ``None`` where it would say nothing, as of a count."""
     bar: str
-    is_met: bool
+    is_met: bool | None
+    """``None`` where the figure is reported without a bar."""
+    limit: float | None = None
+    """The bar as a ratio, where it is one."""
+    is_more_better: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that was not measured, and why."""
+
+    name: str
+    reason: str
+
+
+Row = Figure | Skipped
 
 
 def timed_figure(
@@ -39,6 +57,40 @@ def timed_figure(
         ratio=ratio,
         bar=f"<= {at_most:g}x",
         is_met=ratio.median <= at_most,
+        limit=at_most,
+    )
+
+
+def rate_figure(
+    name: str, unit: str, peer_name: str, rates: Comparison, *, at_least: float
+) -> Figure:
+    """A rate, which had better be high; its bar is a multiple of its peer's."""
+    ratio = Spread.of(rates.ratios)
+    return Figure(
+        name=name,
+        unit=unit,
+        ours=statistics.median(rates.ours),
+        peer=statistics.median(rates.peer),
+        peer_name=peer_name,
+        ratio=ratio,
+        bar=f">= {at_least:g}x",
+        is_met=ratio.median >= at_least,
+        limit=at_least,
+        is_more_better=True,
+    )
+
+
+def reported_figure(name: str, unit: str, peer_name: str, measured: Comparison) -> Figure:
+    """What is better low, and has no bar."""
+    return Figure(
+        name=name,
+        unit=unit,
+        ours=statistics.median(measured.ours),
+        peer=statistics.median(measured.peer),
+        peer_name=peer_name,
+        ratio=Spread.of(measured.ratios),
+        bar="reported",
+        is_met=None,
     )
 
 
@@ -71,13 +123,13 @@ def percentile_figure(
     """The 99th percentile of single times, whose bar is a time; the peer's beside it."""
     p99 = _percentile(ours)
     return Figure(
-        name=f"{name}, P99 of {len(ours)}",
+        name=f"{name}, P99",
         unit=unit,
         ours=p99,
         peer=_percentile(peer),
         peer_name=peer_name,
         ratio=None,
-        bar=f"<= {at_most:g} {unit}",
+        bar=f"<= {at_most:g} {unit} (of {len(ours)})",
         is_met=p99 <= at_most,
     )
 
@@ -101,4 +153,18 @@ def counted_figure(
         ratio=None,
         bar=f"exactly {expected:g}",
         is_met=ours == expected,
+    )
+
+
+def bounded_figure(name: str, unit: str, ours: float, *, at_most: float) -> Figure:
+    """An amount that may not be larger, with nothing beside it."""
+    return Figure(
+        name=name,
+        unit=unit,
+        ours=ours,
+        peer=at_most,
+        peer_name="the bar",
+        ratio=None,
+        bar=f"<= {at_most:g} {unit}",
+        is_met=ours <= at_most,
     )

@@ -7,25 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 
-from tests.benchmarks.figures import Figure, counted_figure, timed_figure
-from tests.benchmarks.measure import Probe, Rounds, compare
+from tests.benchmarks.figures import Row, counted_figure, timed_figure
+from tests.benchmarks.measure import Effort, Probe, Rounds, compare
 
 _OURS = "import stageflow_actors"
 _PEER = "from pydantic import BaseModel"
 _UNWANTED = ("ray", "fastapi", "opentelemetry.sdk")
 
 
-async def import_cost(rounds: Rounds) -> list[Figure]:
+async def rows(effort: Effort) -> AsyncIterator[Row]:
     """The time against that of pydantic alone, and the heavy modules that came along."""
+    rounds = Rounds(effort.pairs, turns=1)
     measured = await compare(_import_time(_OURS), _import_time(_PEER), rounds)
+    yield timed_figure(_OURS, "ms", _PEER, measured, at_most=2.5)
     loaded = await _python(
         f"{_OURS}; import sys; print(sum(m in sys.modules for m in {_UNWANTED}))"
     )
-    return [
-        timed_figure(_OURS, "ms", _PEER, measured, at_most=2.5),
-        counted_figure(f"{', '.join(_UNWANTED)} loaded by it", "modules", int(loaded), 0, "none"),
-    ]
+    heavy = f"{', '.join(_UNWANTED)} loaded by it"
+    yield counted_figure(heavy, "modules", int(loaded), 0, "none")
 
 
 def _import_time(statement: str) -> Probe:

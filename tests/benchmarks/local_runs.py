@@ -17,8 +17,8 @@ import stageflow
 
 import stageflow_actors
 from stageflow_actors import LocalRuntime, flush_events
-from tests.benchmarks.figures import Figure, timed_figure
-from tests.benchmarks.measure import Action, Rounds, compare, timed
+from tests.benchmarks.figures import Figure, Row, timed_figure
+from tests.benchmarks.measure import Action, Effort, Rounds, compare, timed
 
 PEER = "stageflow-core"
 Shape = Sequence[tuple[str, Sequence[str]]]
@@ -26,6 +26,15 @@ Shape = Sequence[tuple[str, Sequence[str]]]
 
 _MICROSECONDS = 1e6
 _LONG, _SHORT = 5_000, 100
+
+
+async def rows(effort: Effort) -> AsyncIterator[Row]:
+    """Chains, short and long, and a fan-out."""
+    for figure in await chain_of_100(Rounds(effort.pairs, turns=20)):
+        yield figure
+    yield await chain_of_5000(Rounds(effort.pairs, turns=3))
+    for figure in await fan_out_of_1000(Rounds(effort.pairs, turns=5)):
+        yield figure
 
 
 def chain(length: int) -> Shape:

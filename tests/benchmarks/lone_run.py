@@ -6,10 +6,8 @@ both sides wait for it, so that neither pays for it.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import AsyncIterator
 from typing import Any
-
-import ray
 
 from stageflow_actors import (
     Pipeline,
@@ -20,8 +18,10 @@ from stageflow_actors import (
     flush_events,
 )
 from stageflow_actors.actors.deployment import Deployment
-from tests.benchmarks.figures import Figure, counted_figure, timed_figure
-from tests.benchmarks.measure import Rounds, compare, timed
+from tests.benchmarks.bare_ray import start_coordinator, start_stages
+from tests.benchmarks.figures import Figure, Row, counted_figure, timed_figure
+from tests.benchmarks.measure import Effort, Rounds, compare, timed
+from tests.benchmarks.sessions import local_ray
 
 _STAGES = 4
 _MILLISECONDS = 1e3
@@ -34,43 +34,17 @@ class Work:
     kind = StageKind.TRANSFORM
 
     async def execute(self, ctx: StageContext) -> StageOutput:
-        return StageOutput.ok(x=1)
+        return StageOutput.ok(text="said")
 
 
-class HandWrittenStage:
-    """The same as an actor."""
-
-    async def execute(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"x": 1}
-
-
-class HandWrittenCoordinator:
-    """The actor that awaits four stage actors one by one."""
-
-    def __init__(self) -> None:
-        stage = ray.remote(HandWrittenStage).options(num_cpus=0)
-        self._stages = [stage.remote() for _ in range(_STAGES)]
-
-    async def run(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        for stage in self._stages:
-            inputs = await stage.execute.remote(inputs)
-        return inputs
-
-
-async def lone_run(rounds: Rounds) -> list[Figure]:
-    """What a lone run takes, and how many calls to actors it makes. Starts Ray and stops it."""
-    ray.init(
-        address="local",
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-    )
-    try:
-        coordinator = ray.remote(HandWrittenCoordinator).options(num_cpus=0).remote()
+async def rows(effort: Effort) -> AsyncIterator[Row]:
+    """What a lone run takes, and how many calls to actors it makes."""
+    with local_ray():
+        coordinator = start_coordinator(start_stages(_STAGES))
         async with RayRuntime().deploy(_pipeline()) as app:
-            return [await _duration(app, coordinator, rounds), await _calls(app)]
-    finally:
-        ray.shutdown()
+            rounds = Rounds(effort.pairs, turns=20, warm_up=20)
+            yield await _duration(app, coordinator, rounds)
+            yield await _calls(app)
 
 
 def _pipeline() -> Pipeline:
@@ -83,10 +57,10 @@ def _pipeline() -> Pipeline:
 async def _duration(app: Deployment, coordinator: Any, rounds: Rounds) -> Figure:
     async def ours() -> None:
         results = await app.run(input_text="w")
-        assert results[f"s{_STAGES - 1}"].data == {"x": 1}
+        assert results[f"s{_STAGES - 1}"].data == {"text": "said"}
 
     async def by_hand() -> None:
-        assert await coordinator.run.remote({"text": "w"}) == {"x": 1}
+        assert await coordinator.run.remote({"text": "w"}) == {"text": "said"}
 
     measured = await compare(
         timed(ours, _MILLISECONDS, flush_events),

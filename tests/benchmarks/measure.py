@@ -10,11 +10,12 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 Action = Callable[[], Awaitable[object]]
 Probe = Callable[[], Awaitable[float]]
 """Measures once."""
+Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,25 @@ class Spread:
         ranked = sorted(values)
         last = len(ranked) - 1
         return cls(statistics.median(ranked), ranked[round(last * 0.1)], ranked[round(last * 0.9)])
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much time a pass over all figures may take."""
+
+    pairs: int
+    few: int
+    """Pairs of what takes seconds each time."""
+    is_quick: bool
+
+    @property
+    def slow(self) -> Rounds:
+        """One turn in each of a few pairs."""
+        return Rounds(self.few, turns=1, warm_up=1)
+
+
+QUICK = Effort(pairs=3, few=2, is_quick=True)
+FULL = Effort(pairs=15, few=7, is_quick=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +74,33 @@ class Comparison:
         """Ours as a multiple of the peer's."""
         return tuple(ours / peer for ours, peer in zip(self.ours, self.peer, strict=True))
 
+    def rates(self, amount: float) -> Comparison:
+        """Of times that ``amount`` took each: how much was done in a second."""
+        return Comparison(
+            tuple(amount / took for took in self.ours), tuple(amount / took for took in self.peer)
+        )
+
 
 async def compare(ours: Probe, peer: Probe, rounds: Rounds) -> Comparison:
     """Measure both by turns: ours, peer, ours, peer, to the last pair."""
+    measured = await by_turns([ours, peer], rounds)
+    pairs = range(0, len(measured), rounds.turns)
+    medians = [
+        [statistics.median(turn[side] for turn in measured[i : i + rounds.turns]) for i in pairs]
+        for side in (0, 1)
+    ]
+    return Comparison(tuple(medians[0]), tuple(medians[1]))
+
+
+async def by_turns(
+    probes: Sequence[Callable[[], Awaitable[Measured]]], rounds: Rounds
+) -> list[list[Measured]]:
+    """Measure each once, then each again, to the last turn; of a turn what each measured."""
     for _ in range(rounds.warm_up):
-        await ours()
-        await peer()
-    pairs = [await _pair(ours, peer, rounds.turns) for _ in range(rounds.pairs)]
-    return Comparison(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs))
-
-
-async def _pair(ours: Probe, peer: Probe, turns: int) -> tuple[float, float]:
-    measured = [(await ours(), await peer()) for _ in range(turns)]
-    return statistics.median(m[0] for m in measured), statistics.median(m[1] for m in measured)
+        for probe in probes:
+            await probe()
+    turns = rounds.pairs * rounds.turns
+    return [[await probe() for probe in probes] for _ in range(turns)]
 
 
 def timed(action: Action, scale: float, settle: Action | None = None) -> Probe:

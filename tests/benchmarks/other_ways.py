@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import operator
 import time
+from collections.abc import AsyncIterator
 from typing import Annotated, TypedDict
 
 import stageflow
 
 import stageflow_actors
 from stageflow_actors import LocalRuntime, flush_events
-from tests.benchmarks.figures import Figure, timed_figure
+from tests.benchmarks.chain_peers import LANGGRAPH, compile_chain
+from tests.benchmarks.figures import Figure, Row, timed_figure
 from tests.benchmarks.local_runs import PEER, chain, declare, our_runs, peer_context
-from tests.benchmarks.measure import Action, Rounds, compare, timed
+from tests.benchmarks.measure import Action, Comparison, Effort, Rounds, compare, timed
 
-LANGGRAPH = "LangGraph"
 _LENGTH = 100
 _BLOCKED_S = 0.1
 
 
 class _State(TypedDict):
     done: Annotated[int, operator.add]
+
+
+async def rows(effort: Effort) -> AsyncIterator[Row]:
+    """Stages that block, and a chain of nodes."""
+    yield await blocking_stages(Rounds(effort.pairs, turns=2))
+    yield await chain_in_langgraph(Rounds(effort.pairs, turns=5))
 
 
 async def chain_in_langgraph(rounds: Rounds) -> Figure:
@@ -40,7 +47,7 @@ async def blocking_stages(rounds: Rounds) -> Figure:
     return timed_figure(name, "ms", PEER, measured, at_most=0.6)
 
 
-async def _blocking(rounds: Rounds):
+async def _blocking(rounds: Rounds) -> Comparison:
     shape = [("left", ()), ("right", ())]
 
     def block(ctx: stageflow_actors.StageContext) -> None:
@@ -62,18 +69,10 @@ async def _blocking(rounds: Rounds):
 
 
 def _langgraph_chain() -> Action:
-    from langgraph.graph import END, START, StateGraph
-
     async def node(state: _State) -> _State:
         return {"done": 1}
 
-    graph = StateGraph(_State)
-    names = [name for name, _before in chain(_LENGTH)]
-    for name in names:
-        graph.add_node(name, node)
-    for before, after in zip([START, *names], [*names, END], strict=True):
-        graph.add_edge(before, after)
-    compiled = graph.compile()
+    compiled = compile_chain(_State, node, _LENGTH)
 
     async def run() -> None:
         reached = await compiled.ainvoke({"done": 0}, {"recursion_limit": 2 * _LENGTH})
