@@ -21,20 +21,18 @@ from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import (
     Receipt,
     RunReport,
-    RunRequest,
     StageKey,
     pack,
 )
 from stageflow_actors.actors.ray_children import ChildPackage
 from stageflow_actors.actors.ray_connection import RayConnection, this_node
-from stageflow_actors.actors.sealing import seal_view, view_to_payload
+from stageflow_actors.actors.run_requests import request_of
 from stageflow_actors.actors.start_hooks import Questions
 from stageflow_actors.actors.supervisor import Supervisor
 from stageflow_actors.actors.supervisor_client import SupervisorClient, start_supervisor
 from stageflow_actors.actors.wire import without_objects
 from stageflow_actors.errors import RuntimeFault, SupervisorLostError
 from stageflow_actors.model.pipeline_context import PipelineContext
-from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.results import SUPERVISOR
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.stats import DeploymentStats
@@ -156,17 +154,10 @@ class _RayRunHandle(RunHandle):
     ) -> None:
         self._supervisor = supervisor
         self._run = run
-        request = RunRequest(
-            run=run,
-            view=view_to_payload(seal_view(context.view)),
-            started_ms=context.timer.pipeline_start_ms,
+        request = request_of(run, context, keys)._replace(
             cancelled=context.cancellation.reason,
-            limit_s=context.limit_s,
-            keys=keys,
             has_hooks=bool(context.start_hooks),
-            is_background=context.priority is RunPriority.BACKGROUND,
             is_watched=deployment.execution.on_stage_error is not None,
-            tenant=str(context.org_id or ""),
         )
         self._report = supervisor.submit(request, self._take)
         super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)

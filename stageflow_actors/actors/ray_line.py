@@ -18,16 +18,15 @@ from stageflow_actors.actors.doors import Door
 from stageflow_actors.actors.failures import open_exception, unreadable
 from stageflow_actors.actors.family import ChildFacts
 from stageflow_actors.actors.far_outputs import report_near
-from stageflow_actors.actors.messages import Execution, RunRequest, StageKey
+from stageflow_actors.actors.messages import Execution, StageKey
 from stageflow_actors.actors.ray_children import ChildReply, ChildRequest
 from stageflow_actors.actors.ray_errors import CallFault
 from stageflow_actors.actors.reports import result_of
-from stageflow_actors.actors.sealing import seal_view, view_to_payload
+from stageflow_actors.actors.run_requests import request_of
 from stageflow_actors.errors import RuntimeFault, describe_exception
 from stageflow_actors.model.events import run_labels
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.policies.execution import OnStageError
-from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.results import RunResult
 from stageflow_actors.model.settings import Settings
 
@@ -74,17 +73,7 @@ class RayLine:
         keys: Mapping[int, StageKey],
         door: Door,
     ) -> RunResult:
-        run = RunRequest(
-            run=facts.child_run_id,
-            view=view_to_payload(seal_view(context.view)),
-            started_ms=context.timer.pipeline_start_ms,
-            cancelled=None,
-            limit_s=context.limit_s,
-            keys=keys,
-            has_hooks=False,
-            is_background=context.priority is RunPriority.BACKGROUND,
-            tenant=str(context.org_id or ""),
-        )
+        run = request_of(facts.child_run_id, context, keys)
         labels = run_labels(context.snapshot, context.ancestry)
         reply = await self._send(ChildRequest(parent, facts, labels, run))
         if reply.report is not None:

@@ -78,7 +78,6 @@ class StageProcess:
         "name",
         "outcome",
         "ready",
-        "ready_at",
         "stages",
     )
 
@@ -106,7 +105,6 @@ class StageProcess:
         self.is_told = False
         self.has_worked = False
         self.is_retired = False
-        self.ready_at: float | None = None
         self._answered = answered
         self.ahead: set[Execution] = set()
         self._early: dict[Execution, Receipt] = {}
@@ -258,7 +256,6 @@ class StageProcess:
             self._note_end()
             ray.kill(self.actor)
         else:
-            self.ready_at = time.time()
             for meter in self.meters.values():
                 meter.open(self._loop.time())
             self._follow()
