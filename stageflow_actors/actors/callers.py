@@ -12,7 +12,7 @@ from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.far_outputs import is_far
 from stageflow_actors.actors.messages import RunReport, RunRequest, Watch
 from stageflow_actors.actors.parcels import Parcel
-from stageflow_actors.actors.wire import events_to_wire, report_to_wire, size_of
+from stageflow_actors.actors.wire import Wire, events_to_wire, report_to_wire, request_of, size_of
 from stageflow_actors.model.settings import Settings
 
 EVENTS, REPORT, LOST = 0, 1, 2
@@ -75,13 +75,14 @@ class Callers:
                 is_last=not caller.exchange.due,
             )
 
-    def _take(self, exchange: Exchange, message: RunRequest | Watch) -> None:
+    def _take(self, exchange: Exchange, message: Wire | Watch) -> None:
         if isinstance(message, Watch):
             self._watch(message.run)
             return
         exchange.due += 1
-        self._callers[message.run] = _Caller(exchange, is_watching=message.is_watched)
-        self._begin(message)
+        request = request_of(message)
+        self._callers[request.run] = _Caller(exchange, is_watching=request.is_watched)
+        self._begin(request)
 
     def _watch(self, run: str) -> None:
         caller = self._callers.get(run)

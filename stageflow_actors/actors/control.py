@@ -52,6 +52,12 @@ class WorkLoop:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it works on, once there is one."""
+        assert self._loop is not None, "it has been adopted"
+        return self._loop
+
     def adopt(self) -> None:
         """Work on the loop of the caller from now on."""
         self._loop = asyncio.get_running_loop()

@@ -33,7 +33,31 @@ class RunHandle(ABC):
 
     The events of a short run come with its report. Those of a run that takes longer than
     ``event_flush_interval_s``, or whose ``events()`` somebody reads, are fetched while it goes on.
+    ``loop`` is the event loop that it belongs to.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_answering",
+        "_callback",
+        "_cancellation",
+        "_cleanup_limit_s",
+        "_cleanups",
+        "_context",
+        "_error_calls",
+        "_finishing",
+        "_is_watching",
+        "_last_seq",
+        "_news",
+        "_numbers",
+        "_plan",
+        "_pump",
+        "_result",
+        "_seen",
+        "_started_at",
+        "_waiters",
+        "loop",
+    )
 
     def __init__(
         self,
@@ -44,18 +68,21 @@ class RunHandle(ABC):
         execution: ExecutionConfig,
     ) -> None:
         self._plan = plan
-        self._pipeline = plan.name
         self._context = context
         self._cleanups = context.take_cleanups()
         self._cleanup_limit_s = settings.cleanup_timeout_s
         self._started_at = time.time()
         self._cancellation = Cancellation()
         self._pump = pump
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._seen: list[Event] = []
         self._last_seq = 0
         self._numbers = OwnNumbers()
-        self._news = asyncio.Event()
+        self._news: asyncio.Event | None = None
+        self._result: RunResult | None = None
+        self._waiters: list[asyncio.Future[RunResult]] = []
+        self._callback: Callable[[RunHandle], None] | None = None
+        self._finishing: asyncio.Task[None] | None = None
         on_error = execution.on_stage_error
         # Whoever wants to hear of errors wants to hear of them now.
         self._is_watching = on_error is not None
@@ -65,11 +92,10 @@ class RunHandle(ABC):
             else ErrorCalls(on_error, self._fetch_failure, self._cleanup_limit_s)
         )
         # Down from the context to this run, never up: others may run on the same context.
-        self._unwatch = context.cancellation.watch(self._take_cancel)
+        context.cancellation.watch(self._take_cancel)
         self._answering = (
-            self._loop.create_task(self._answer_hooks()) if context.start_hooks else None
+            self.loop.create_task(self._answer_hooks()) if context.start_hooks else None
         )
-        self._conclusion = self._loop.create_task(self._conclude())
 
     @property
     def run_id(self) -> UUID:
@@ -79,16 +105,25 @@ class RunHandle(ABC):
     @property
     def is_done(self) -> bool:
         """Whether the verdict is here."""
-        return self._conclusion.done()
+        return self._result is not None
 
     @property
     def is_here(self) -> bool:
         """Whether it belongs to the running event loop; another one may be closed by now."""
-        return self._loop is asyncio.get_running_loop()
+        return self.loop is asyncio.get_running_loop()
 
     async def result(self) -> RunResult:
         """The verdict, once there is one; never raises for how the run ended."""
-        return await asyncio.shield(self._conclusion)
+        if self._result is not None:
+            return self._result
+        waiter: asyncio.Future[RunResult] = self.loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter in self._waiters:  # who asks again and again must leave nothing behind
+                self._waiters.remove(waiter)
+            raise
 
     def on_cleanup(self, cleanup: Cleanup) -> None:
         """Call ``cleanup()`` when the run has ended, before ``result()`` returns.
@@ -103,8 +138,10 @@ class RunHandle(ABC):
         self._cleanups.register(cleanup)
 
     def when_done(self, callback: Callable[[RunHandle], None]) -> None:
-        """Call ``callback`` with this handle once the verdict is here."""
-        self._conclusion.add_done_callback(lambda _done: callback(self))
+        """For the runtime: call ``callback`` with this handle once the verdict is here."""
+        self._callback = callback
+        if self.is_done:
+            callback(self)
 
     async def cancel(self, reason: str = "") -> bool:
         """Ask the run to stop; ``False`` if it has ended or somebody asked before.
@@ -122,6 +159,7 @@ class RunHandle(ABC):
         if not (self._is_watching or self.is_done):
             self._is_watching = True
             self._watch()
+        news = self._news = self._news or asyncio.Event()
         position = 0
         while True:
             while position < len(self._seen):
@@ -129,13 +167,8 @@ class RunHandle(ABC):
                 position += 1
             if self.is_done:
                 return
-            self._news.clear()
-            if position == len(self._seen) and not self.is_done:
-                await self._news.wait()
-
-    @abstractmethod
-    async def _fetch_report(self) -> RunReport:
-        """Wait for the verdict; raises where it is lost."""
+            news.clear()
+            await news.wait()
 
     @abstractmethod
     def _watch(self) -> None:
@@ -157,7 +190,7 @@ class RunHandle(ABC):
     def _send_cancel(self, reason: str) -> None:
         """Pass a request to stop on to the run."""
 
-    def _fault(self, error: Exception) -> RuntimeFault:
+    def _fault(self, error: BaseException) -> RuntimeFault:
         """What it means that waiting for the report raised ``error``."""
         return RuntimeFault(
             f"The run was lost to a defect: {type(error).__name__}: {describe_exception(error)}.",
@@ -165,38 +198,59 @@ class RunHandle(ABC):
             code="RUN-LOST",
         )
 
-    async def _conclude(self) -> RunResult:
+    def _reported(self, report: RunReport) -> None:
+        """Take the verdict."""
         try:
-            result = await self._await_verdict()
+            self._take(report.events)
+            result = result_of(report, self._plan.name, self._context.snapshot)
+        except Exception as error:
+            self._lost(error)
+        else:
+            self._conclude(result)
+
+    def _lost(self, error: BaseException) -> None:
+        """Take note that there will be no verdict, and why."""
+        fault = self._fault(error)
+        fault.__cause__ = error
+        self._conclude(
+            result_without_report(
+                fault, self._plan.name, self._context.snapshot, self._started_at, time.time()
+            )
+        )
+
+    def _conclude(self, result: RunResult) -> None:
+        if self._error_calls is None and self._answering is None and self._cleanups.close_empty():
+            self._end(result)
+        else:
+            self._finishing = self.loop.create_task(self._finish(result))
+
+    async def _finish(self, result: RunResult) -> None:
+        try:
             if self._error_calls is not None:
                 await self._error_calls.finish(result)
             if self._answering is not None:  # it may have stages left that were skipped
                 await asyncio.wait({self._answering}, timeout=self._cleanup_limit_s)
             failures = await clean_up(self._cleanups, self._cleanup_limit_s, stage=None)
-            for artifacts in result.artifacts.values():
-                self._context.artifacts.extend(artifacts)
             if failures:
                 result = replace(result, cleanup_failures=(*result.cleanup_failures, *failures))
-            return result
         finally:
-            self._unwatch()
-            del self._unwatch  # or only a garbage collection could free this handle
             if self._answering is not None:
                 self._answering.cancel()
-            # Readers look at is_done, which turns true only after this coroutine has returned.
-            self._loop.call_soon(self._news.set)
+            self._end(result)
 
-    async def _await_verdict(self) -> RunResult:
-        try:
-            report = await self._fetch_report()
-            self._take(report.events)
-            return result_of(report, self._pipeline, self._context.snapshot)
-        except Exception as error:
-            fault = self._fault(error)
-            fault.__cause__ = error
-            return result_without_report(
-                fault, self._pipeline, self._context.snapshot, self._started_at, time.time()
-            )
+    def _end(self, result: RunResult) -> None:
+        for artifacts in result.artifacts.values():
+            self._context.artifacts.extend(artifacts)
+        self._context.cancellation.unwatch(self._take_cancel)  # it would keep this handle alive
+        self._result, self._finishing = result, None
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(result)
+        self._waiters.clear()
+        if self._callback is not None:
+            self._callback(self)
+        if self._news is not None:
+            self._news.set()
 
     def _take(self, events: Sequence[Event]) -> None:
         fresh: Sequence[Event] = events
@@ -212,7 +266,8 @@ class RunHandle(ABC):
         self._pump().submit(self._context.snapshot, self._labelled(fresh))
         if self._error_calls is not None:
             self._error_calls.take(own)
-        self._news.set()
+        if self._news is not None:
+            self._news.set()
 
     def _labelled(self, events: Sequence[Event]) -> Sequence[Event]:
         """Those of a child run say where it comes from."""
@@ -235,6 +290,6 @@ class RunHandle(ABC):
 
     def _request_cancel(self, reason: str) -> bool:
         is_first = self._cancellation.request(reason)
-        if is_first and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._send_cancel, self._cancellation.reason or "")
+        if is_first and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._send_cancel, self._cancellation.reason or "")
         return is_first

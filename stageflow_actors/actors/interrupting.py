@@ -23,15 +23,18 @@ async def carried_through(work: Coroutine[Any, Any, Any]) -> Any:
     return task.result()
 
 
-async def interruptible(body: Awaitable[Any], ctx: StageContext) -> Any:
-    """Await ``body`` in the current task, which a request to stop cancels."""
-    task = asyncio.current_task()
-    unwatch = ctx.cancellation.watch(lambda _reason: stop(task))
+async def interruptible(
+    body: Awaitable[Any], ctx: StageContext, loop: asyncio.AbstractEventLoop
+) -> Any:
+    """Await ``body`` in the current task of ``loop``, which a request to stop cancels."""
+    task = asyncio.current_task(loop)
+    assert task is not None, "stages are executed in tasks"
+    ctx.cancellation.watch(task.cancel)
     try:
         return await body
     finally:
-        unwatch()
-        if is_being_cancelled() and not ctx.is_cancelled:
+        ctx.cancellation.unwatch(task.cancel)
+        if task.cancelling() and not ctx.is_cancelled:
             await forget_own_cancel()
 
 

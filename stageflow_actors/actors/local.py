@@ -83,6 +83,7 @@ class LocalDeployment(Deployment):
         self._gates = Gates(pipeline.plan, desk, failure_of)
         self._settings = settings
         self._abandoned: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
         self.room = WaitingRoom(settings, self._begin)
 
     async def _describe(self) -> dict[str, Any]:
@@ -118,6 +119,8 @@ class LocalDeployment(Deployment):
         for handle in tuple(self._live):
             await handle.cancel(CLOSED)
         await self._within_limit("runs", [handle.result() for handle in self._live])
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         if self._children is not None:
             await self._children.close()
         self._warn_of(await self._stages.close(), "teardowns")
@@ -177,13 +180,13 @@ class LocalDeployment(Deployment):
     def _begin(self, turn: Turn[_Start]) -> None:
         name, context, view, keys, desk, handle = turn.item
         local: Bodies[Ends] = LocalBodies(
-            self._stages, view, context.timer, self._abandoned, name, self._nursery
+            self._stages, view, context.timer, self._abandoned, name, self._nursery, handle.loop
         )
         parental = None
         if self._children is not None:
             local = parental = ParentalBodies(local, self._children.family, name)
         bodies = GatedBodies(local, self._gates, keys, desk)
-        run = Run(self.plan, bodies, self._settings)
+        run = Run(self.plan, bodies, self._settings, handle.loop)
         if parental is not None:
             parental.open(run.log)
         run.ended.add_done_callback(lambda _ended: self._ended(name, bodies))
@@ -192,6 +195,22 @@ class LocalDeployment(Deployment):
             limit_s = max(0.0, limit_s - turn.waited_s)
         run.begin(turn.cancelled, limit_s)
         handle.begin(run)
+        if self._sweeping is None:
+            self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        self._sweeping = asyncio.get_running_loop().call_later(
+            self._settings.event_flush_interval_s, self._sweep
+        )
+
+    def _sweep(self) -> None:
+        """Events of a run that goes on are told from time to time."""
+        self._sweeping = None
+        for handle in tuple(self._live):
+            if isinstance(handle, _LocalRunHandle):
+                handle.flush_if_old()
+        if self._live:
+            self._sweep_later()
 
     def _ended(self, name: str, bodies: GatedBodies) -> None:
         bodies.close()
@@ -212,6 +231,8 @@ class _Start(NamedTuple):
 class _LocalRunHandle(RunHandle):
     """Of a run that may still wait for its turn, or is refused."""
 
+    __slots__ = ("_desk", "_is_old", "_name", "_room", "_run")
+
     def __init__(
         self,
         name: str,
@@ -224,42 +245,36 @@ class _LocalRunHandle(RunHandle):
         self._room = deployment.room
         self._desk = desk
         self._run: Run | None = None
-        self._begun: asyncio.Future[None] | None = None
-        self._refusal: RunReport | None = None
         super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
-        self._flush_s = settings.event_flush_interval_s
-        self._flush_timer: asyncio.TimerHandle | None = None
+        self._is_old = False
 
     def begin(self, run: Run) -> None:
         """Its turn has come, or it was cancelled before."""
         self._run = run
         if self._is_watching:
             self._watch()
-        else:
-            self._flush_timer = self._loop.call_later(self._flush_s, self._flush_later)
-        if self._begun is not None and not self._begun.done():
-            self._begun.set_result(None)
+        run.ended.add_done_callback(self._run_ended)
 
     def refuse(self, report: RunReport) -> None:
         """It will not begin at all."""
-        self._refusal = report
         if self._desk is not None:
             self._desk.close()
+        self._reported(report)
 
-    async def _fetch_report(self) -> RunReport:
-        if self._refusal is not None:
-            return self._refusal
-        if self._run is None:
-            self._begun = self._loop.create_future()
-            await self._begun
-        assert self._run is not None, "it has begun"
-        try:
-            return await self._run.ended
-        finally:
-            self._stop_flushing()
+    def flush_if_old(self) -> None:
+        """Take its events so far; most runs end before anybody has to be told on the way."""
+        if self._is_old:
+            self._flush()
+        self._is_old = True
+
+    def _run_ended(self, ended: asyncio.Future[RunReport]) -> None:
+        defect = ended.exception()
+        if defect is None:
+            self._reported(ended.result())
+        else:
+            self._lost(defect)
 
     def _watch(self) -> None:
-        self._stop_flushing()
         if self._run is not None:
             self._run.log.on_news = self._flush
             self._flush()
@@ -267,14 +282,6 @@ class _LocalRunHandle(RunHandle):
     def _flush(self) -> None:
         if self._run is not None:
             self._take(self._run.log.take())
-
-    def _flush_later(self) -> None:
-        self._flush()
-        self._flush_timer = self._loop.call_later(self._flush_s, self._flush_later)
-
-    def _stop_flushing(self) -> None:
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
 
     async def _fetch_questions(self, after: int) -> Questions:
         assert self._desk is not None, "a run without hooks asks nothing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextvars import copy_context
 from functools import partial
 
 from stageflow_actors.actors.bodies import Ends
@@ -24,6 +25,7 @@ class LocalBodies:
 
     __slots__ = (
         "_abandoned",
+        "_context",
         "_executing",
         "_live",
         "_loop",
@@ -42,9 +44,11 @@ class LocalBodies:
         abandoned: set[asyncio.Task[None]],
         run: str,
         nursery: Nursery | None,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._stages = stages
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._context = copy_context()
         self._view = view
         self._timer = timer
         self._live: dict[int, tuple[Cancellation, asyncio.Task[None], StageHost]] = {}
@@ -62,7 +66,11 @@ class LocalBodies:
             return True
         cancellation = Cancellation()
         host.live += 1
-        task = self._loop.create_task(self._execute(cancellation, ends, stage, host, assignment))
+        # Each in a context of its own: what a stage sets in that is not there for the next one.
+        task = self._loop.create_task(
+            self._execute(cancellation, ends, stage, host, assignment),
+            context=self._context.copy(),
+        )
         self._live[stage] = cancellation, task, host  # the loop itself holds tasks only weakly
         return host.turns is None
 

@@ -98,7 +98,7 @@ class RayChildGroup:
     async def run(self, request: RunRequest, child: Child, origin: Mapping[str, Any]) -> RunReport:
         """Run it to its verdict; its events go to the log of the parent, as they come."""
         relay = _Relay(child.log, origin)
-        coming = self._supervisor.submit(request, relay.take)
+        self._supervisor.submit(request, relay)
 
         def tell(reason: str) -> None:
             self._supervisor.cancel(request.run, reason)
@@ -107,28 +107,37 @@ class RayChildGroup:
         self._live += 1
         self._idle.clear()
         try:
-            report = await coming
+            report = await relay.report
         finally:
             self._live -= 1
             if not self._live:
                 self._idle.set()
         if report.stage == SUPERVISOR and report.retry_after_s is None:
             self._supervisor.has_given_up = True  # it takes no more runs
-        relay.take(report.events)
+        relay.take_events(report.events)
         return report._replace(events=())
 
 
 class _Relay:
-    """Passes the events of a child on."""
+    """Passes the events of a child on; ``report`` is its report, once there is one."""
 
-    __slots__ = ("_log", "_numbers", "_origin")
+    __slots__ = ("_log", "_numbers", "_origin", "report")
 
     def __init__(self, log: EventLog, origin: Mapping[str, Any]) -> None:
         self._log = log
         self._origin = origin
         self._numbers = OwnNumbers()
+        self.report: asyncio.Future[RunReport] = asyncio.get_running_loop().create_future()
 
-    def take(self, events: Sequence[Event]) -> None:
+    def take_report(self, report: RunReport) -> None:
+        if not self.report.done():
+            self.report.set_result(report)
+
+    def take_loss(self, error: BaseException) -> None:
+        if not self.report.done():
+            self.report.set_exception(error)
+
+    def take_events(self, events: Sequence[Event]) -> None:
         for own in self._numbers.renumbered(events):
             origin = own.origin or EventOrigin(self._origin, own.seq)
             self._log.append_from_child(own._replace(origin=origin))

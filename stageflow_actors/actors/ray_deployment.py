@@ -16,7 +16,7 @@ from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.failures import Failure
-from stageflow_actors.actors.far_outputs import report_near
+from stageflow_actors.actors.far_outputs import is_far, report_near
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import (
     Receipt,
@@ -32,6 +32,7 @@ from stageflow_actors.actors.supervisor import Supervisor
 from stageflow_actors.actors.supervisor_client import SupervisorClient, start_supervisor
 from stageflow_actors.actors.wire import without_objects
 from stageflow_actors.errors import RuntimeFault, SupervisorLostError
+from stageflow_actors.model.events import Event
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.results import SUPERVISOR
 from stageflow_actors.model.settings import Settings
@@ -143,6 +144,8 @@ class RayDeployment(Deployment):
 
 
 class _RayRunHandle(RunHandle):
+    __slots__ = ("_fetching", "_run", "_supervisor")
+
     def __init__(
         self,
         deployment: RayDeployment,
@@ -159,14 +162,30 @@ class _RayRunHandle(RunHandle):
             has_hooks=bool(context.start_hooks),
             is_watched=deployment.execution.on_stage_error is not None,
         )
-        self._report = supervisor.submit(request, self._take)
         super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
+        supervisor.submit(request, self)
 
-    async def _fetch_report(self) -> RunReport:
-        report = await report_near(await self._report)
+    def take_events(self, events: Sequence[Event]) -> None:
+        self._take(events)
+
+    def take_report(self, report: RunReport) -> None:
         if report.stage == SUPERVISOR and report.retry_after_s is None:
             self._supervisor.has_given_up = True  # it takes no more runs
-        return report
+        if is_far(report):
+            self._fetching = self.loop.create_task(self._fetch_far(report))
+        else:
+            self._reported(report)
+
+    def take_loss(self, error: BaseException) -> None:
+        self._lost(error)
+
+    async def _fetch_far(self, report: RunReport) -> None:
+        try:
+            near = await report_near(report)
+        except Exception as error:
+            self._lost(error)
+        else:
+            self._reported(near)
 
     def _watch(self) -> None:
         self._supervisor.watch(self._run)
@@ -192,7 +211,7 @@ class _RayRunHandle(RunHandle):
     def _send_cancel(self, reason: str) -> None:
         self._supervisor.cancel(self._run, reason)
 
-    def _fault(self, error: Exception) -> RuntimeFault:
+    def _fault(self, error: BaseException) -> RuntimeFault:
         if isinstance(error, SupervisorLostError):
             return error
         return super()._fault(error.cause if isinstance(error, RayTaskError) else error)

@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 from stageflow_actors.actors.alarms import Alarms
@@ -63,6 +64,7 @@ CLOSED = "the deployment was closed"
 """Why runs are cancelled that a deployment still has when it closes."""
 
 _OK, _LOST = Ending.OK.value, Ending.LOST.value
+_ENDINGS = MappingProxyType({each.value: each for each in Ending})  # an enum's call costs more
 _NOBODY = -2
 """No stage: -1 is that of the run's own timer."""
 
@@ -91,10 +93,16 @@ class Run:
         "log",
     )
 
-    def __init__(self, plan: Plan, bodies: Bodies[Run], settings: Settings) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        bodies: Bodies[Run],
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self._plan = plan
         self._bodies = bodies
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._machine = RunMachine(plan, settings)
         self._alarms = Alarms(self._loop, self._ring)
         self._inbox: list[Fact] = []
@@ -184,7 +192,7 @@ class Run:
         fact = StageEnded(
             stage,
             attempt,
-            Ending(receipt.ending),
+            _ENDINGS[receipt.ending],
             time.time(),
             receipt.reason,
             detail_of(receipt),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from stageflow_actors.actors.callers import EVENTS, REPORT
@@ -13,59 +12,63 @@ from stageflow_actors.actors.channel import Channel
 from stageflow_actors.actors.failures import open_exception
 from stageflow_actors.actors.messages import RunReport, RunRequest, Watch
 from stageflow_actors.actors.ray_errors import CallFault
-from stageflow_actors.actors.wire import events_of, report_of
+from stageflow_actors.actors.wire import events_of, report_of, request_to_wire
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.settings import Settings
 
-TakeEvents = Callable[[Sequence[Event]], None]
 _REQUEST_SIZE = 200
 _WATCH_SIZE = 100
 
 
-class LineBrokenError(Exception):
-    """No report will come: the supervisor is dead or out of reach, or cannot be called."""
+class Listener(Protocol):
+    """Who is told of a run: its events while it goes on, and then one of the others, once."""
 
-    def __init__(self, fault: CallFault) -> None:
-        super().__init__(fault)
-        self.fault = fault
+    def take_events(self, events: Sequence[Event]) -> None:
+        """Take the next ones."""
+
+    def take_report(self, report: RunReport) -> None:
+        """Take the verdict."""
+
+    def take_loss(self, error: BaseException) -> None:
+        """Take note that no verdict will come, and why."""
 
 
 class RunLine:
-    """``exchange`` calls the supervisor's method of that name."""
+    """``exchange`` calls the supervisor's method of that name.
 
-    def __init__(self, exchange: Callable[..., Any], settings: Settings) -> None:
-        self._runs: dict[str, tuple[asyncio.Future[RunReport], TakeEvents]] = {}
-        self._fault: CallFault | None = None
+    ``broken`` is called once, when no report will come any more: the supervisor is dead or out of
+    reach, or cannot be called. It gets whoever waits for one. ``fault`` is why.
+    """
+
+    def __init__(
+        self,
+        exchange: Callable[..., Any],
+        broken: Callable[[CallFault, Sequence[Listener]], None],
+        settings: Settings,
+    ) -> None:
+        self._runs: dict[str, Listener] = {}
+        self._broken = broken
+        self.fault: CallFault | None = None
         self._channel = Channel(
             partial(exchange, uuid4().hex[:12]), self._is_waiting, self._take, self._break, settings
         )
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether no run can be started on it any more."""
-        return self._fault is not None
 
     @property
     def calls(self) -> int:
         """How many were made."""
         return self._channel.calls
 
-    def submit(self, request: RunRequest, take_events: TakeEvents) -> asyncio.Future[RunReport]:
-        """Start a run; its report. Raises ``LineBrokenError`` where that will not come.
-
-        An exception that is something else is a defect that the run was lost to.
-        """
-        report: asyncio.Future[RunReport] = asyncio.get_running_loop().create_future()
-        if self._fault is not None:
-            report.set_exception(LineBrokenError(self._fault))
-            return report
-        self._runs[request.run] = report, take_events
-        self._channel.put(request, request.view.size + _REQUEST_SIZE)
-        return report
+    def submit(self, request: RunRequest, listener: Listener) -> None:
+        """Start a run."""
+        if self.fault is not None:
+            self._broken(self.fault, [listener])
+            return
+        self._runs[request.run] = listener
+        self._channel.put(request_to_wire(request), request.view.size + _REQUEST_SIZE)
 
     def watch(self, run: str) -> None:
         """Have the events of ``run`` told as they come."""
-        if self._fault is None:
+        if self.fault is None:
             self._channel.put(Watch(run), _WATCH_SIZE)
 
     def _is_waiting(self) -> bool:
@@ -73,24 +76,19 @@ class RunLine:
 
     def _take(self, reply: tuple[str, int, Any]) -> None:
         name, what, body = reply
-        run = self._runs.get(name)
-        if run is None:
+        listener = self._runs.get(name)
+        if listener is None:
             return
-        report, take_events = run
         if what == EVENTS:
-            take_events(events_of(body))
+            listener.take_events(events_of(body))
             return
         del self._runs[name]
-        if report.done():
-            return
         if what == REPORT:
-            report.set_result(report_of(body))
+            listener.take_report(report_of(body))
         else:
-            report.set_exception(open_exception(body))
+            listener.take_loss(open_exception(body))
 
     def _break(self, fault: CallFault) -> None:
-        self._fault = fault
+        self.fault = fault
         runs, self._runs = self._runs, {}
-        for report, _take_events in runs.values():
-            if not report.done():
-                report.set_exception(LineBrokenError(fault))
+        self._broken(fault, tuple(runs.values()))

@@ -8,6 +8,7 @@ import pickle
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 import ray
@@ -60,6 +61,7 @@ class StageActor:
         self._hosts: dict[int, StageHost] = {}
         self._preparing: asyncio.Task[int | tuple[int, Failure]] | None = None
         self._work = WorkLoop()
+        self._context = copy_context()
         self._exchange: Exchange | None = None
         self._live: dict[Execution, tuple[Cancellation, asyncio.Task[None], Lease | None]] = {}
         self._far: dict[Execution, Payload] = {}
@@ -177,7 +179,10 @@ class StageActor:
             early = self._early_interrupts.pop(execution, None)
             if early is not None:
                 cancellation.request(early)
-        task = asyncio.ensure_future(self._execute(execution, envelope, cancellation))
+        # Each in a context of its own: what a stage sets in that is not there for the next one.
+        task = self._work.loop.create_task(
+            self._execute(execution, envelope, cancellation), context=self._context.copy()
+        )
         self._live[execution] = cancellation, task, lease
 
     async def _execute(

@@ -24,7 +24,6 @@ from stageflow_actors.actors.interrupting import (
     forget_own_cancel,
     interruptible,
     is_being_cancelled,
-    stop,
 )
 from stageflow_actors.actors.messages import Assignment, Receipt, Rejection
 from stageflow_actors.actors.receipts import Receipts
@@ -77,6 +76,7 @@ class StageHost:
         "_instance",
         "_is_in_thread",
         "_limits",
+        "_loop",
         "_receipts",
         "_settings",
         "_threads",
@@ -89,6 +89,7 @@ class StageHost:
 
     def __init__(self, stage: WiredStage, settings: Settings) -> None:
         spec = stage.spec
+        self._loop = asyncio.get_running_loop()
         self.name = spec.name
         self._limits = spec.limits
         self._after = (*spec.after, *spec.after_any)
@@ -227,7 +228,7 @@ class StageHost:
                     return done
             else:
                 done = self._body(ctx)
-            returned = await interruptible(done, ctx)
+            returned = await interruptible(done, ctx, self._loop)
         except BaseException as raised:
             error = raised
         return self._receipts.take(returned, error, ctx, started_at, began)
@@ -248,7 +249,7 @@ class StageHost:
                 return self._receipts.output_of(done.value, done.error)
             return self._receipts.output_of(await done, None)
 
-        end = await interruptible(chain.run(ctx, body), ctx)
+        end = await interruptible(chain.run(ctx, body), ctx, self._loop)
         return self._receipts.take(
             end.output, end.error, ctx, started_at, began, wants_retry=end.wants_retry
         )
@@ -307,15 +308,18 @@ class StageHost:
         if self._threads is None:
             most = self._settings.max_threads_per_stage
             self._threads = BodyThreads(most, f"stage-{self.name}")
-        loop = asyncio.get_running_loop()
         run = contextvars.copy_context().run
-        future = self._threads.submit(partial(run, self._block, ctx, take, loop))
+        future = self._threads.submit(partial(run, self._block, ctx, take, self._loop))
         # A body that still waits for a thread can be taken back; a running one is waited for.
-        unwatch = ctx.cancellation.watch(lambda _reason: stop(future))
+
+        def take_back(_reason: str) -> None:
+            future.cancel()
+
+        ctx.cancellation.watch(take_back)
         try:
             return await asyncio.wrap_future(future)
         finally:
-            unwatch()
+            ctx.cancellation.unwatch(take_back)
 
     def _block(self, ctx: StageContext, take: Take, loop: asyncio.AbstractEventLoop) -> Any:
         """In its thread: the body, then its cleanups; some things only close where they opened.

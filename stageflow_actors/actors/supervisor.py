@@ -217,7 +217,7 @@ class Supervisor:
         if self._children is not None:
             remote = parental = ParentalBodies(remote, self._children.family, request.run)
         bodies = GatedBodies(remote, self._gates, request.keys, desk)
-        run = self._runs[request.run] = Run(self._plan, bodies, self._settings)
+        run = self._runs[request.run] = Run(self._plan, bodies, self._settings, self._work.loop)
         if parental is not None:
             parental.open(run.log)
         return run, bodies

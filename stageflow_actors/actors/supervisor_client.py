@@ -17,9 +17,9 @@ from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import actor_class
 from stageflow_actors.actors.failures import Failure, open_exception, setup_error
 from stageflow_actors.actors.lost_calls import GONE, is_alive
-from stageflow_actors.actors.messages import RunReport, RunRequest
-from stageflow_actors.actors.ray_errors import FaultKind, fault_of
-from stageflow_actors.actors.run_line import LineBrokenError, RunLine, TakeEvents
+from stageflow_actors.actors.messages import RunRequest
+from stageflow_actors.actors.ray_errors import CallFault, FaultKind, fault_of
+from stageflow_actors.actors.run_line import Listener, RunLine
 from stageflow_actors.errors import RuntimeFault, SupervisorLostError, describe_exception
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
@@ -122,7 +122,10 @@ class SupervisorClient:
             with contextlib.suppress(RayError):
                 await self.ask(method, *args)
 
-        task = asyncio.ensure_future(telling())
+        self._do(telling())
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._telling.add(task)  # the loop itself holds tasks only weakly
         task.add_done_callback(self._telling.discard)
 
@@ -137,16 +140,13 @@ class SupervisorClient:
     def _send_cancels(self, loop: asyncio.AbstractEventLoop) -> None:
         self.tell("cancel", self._cancels.pop(loop))
 
-    def submit(
-        self, request: RunRequest, take_events: TakeEvents
-    ) -> Coroutine[Any, Any, RunReport]:
-        """Start a run; ``take_events`` gets its events while it goes on. Awaited: its report.
+    def submit(self, request: RunRequest, listener: Listener) -> None:
+        """Start a run.
 
-        Raises:
-            SupervisorLostError: it died; by now its stages are gone, too.
-            RuntimeFault: the call failed otherwise.
+        The loss that ``listener`` may have to take is a ``SupervisorLostError``: it died, and by
+        then its stages are gone, too; or a ``RuntimeFault``: it could not be called.
         """
-        return self._report(self._line().submit(request, take_events))
+        self._line().submit(request, listener)
 
     def watch(self, run: str) -> None:
         """Have the events of ``run`` told as they come."""
@@ -156,28 +156,29 @@ class SupervisorClient:
         """That of this event loop: what comes back must come back to it."""
         loop = asyncio.get_running_loop()
         line = self._lines.get(loop)
-        if line is None or (line.is_broken and not self.is_dead):
+        if line is None or (line.fault is not None and not self.is_dead):
             for closed in [each for each in self._lines if each.is_closed()]:
                 self._past_calls += self._lines.pop(closed).calls
-            line = self._lines[loop] = RunLine(self.actor.exchange.remote, self._settings)
+            line = self._lines[loop] = RunLine(
+                self.actor.exchange.remote, self._lose, self._settings
+            )
         return line
 
-    async def _report(self, coming: asyncio.Future[RunReport]) -> RunReport:
-        try:
-            return await coming
-        except LineBrokenError as broken:
-            fault = broken.fault
-            if fault.kind not in _LOST:
-                raise RuntimeFault(
-                    f"The supervisor could not be called: {fault.error_type}: {fault.text}",
-                    code="RUN-LOST",
-                ) from None
+    def _lose(self, fault: CallFault, listeners: Sequence[Listener]) -> None:
+        self._do(self._tell_loss(fault, listeners))
+
+    async def _tell_loss(self, fault: CallFault, listeners: Sequence[Listener]) -> None:
+        is_lost = fault.kind in _LOST
+        if is_lost:
             await self.give_up()
-            raise SupervisorLostError(
-                f"The supervisor of pipeline '{self._name}' died during the run "
-                f"({fault.error_type}).",
-                hint="Which stages had finished is unknown. Run again: it is deployed anew.",
-            ) from None
+        for listener in listeners:
+            listener.take_loss(self._death(fault) if is_lost else _uncallable(fault))
+
+    def _death(self, fault: CallFault) -> SupervisorLostError:
+        return SupervisorLostError(
+            f"The supervisor of pipeline '{self._name}' died during the run ({fault.error_type}).",
+            hint="Which stages had finished is unknown. Run again: it is deployed anew.",
+        )
 
     async def describe(self) -> dict[str, Any]:
         """What it says of itself.
@@ -253,6 +254,12 @@ class SupervisorClient:
                 await asyncio.sleep(_FOLLOW_AGAIN_S)
             if self._changed is not None:
                 self._changed()
+
+
+def _uncallable(fault: CallFault) -> RuntimeFault:
+    return RuntimeFault(
+        f"The supervisor could not be called: {fault.error_type}: {fault.text}", code="RUN-LOST"
+    )
 
 
 def start_supervisor(

@@ -64,7 +64,11 @@ class Turns:
     async def _wait(self, execution: Cancellation, run: str, *, is_background: bool) -> bool:
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue.put(execution, run, (execution, turn), is_background=is_background)
-        unwatch = execution.watch(lambda _reason: self._take_back(execution))
+
+        def leave(_reason: str) -> None:
+            self._take_back(execution)
+
+        execution.watch(leave)
         try:
             return await turn
         except asyncio.CancelledError:  # the event loop ends
@@ -72,7 +76,7 @@ class Turns:
             self.end(execution)
             raise
         finally:
-            unwatch()
+            execution.unwatch(leave)
 
     def _take_back(self, execution: Cancellation) -> None:
         waiting = self._queue.remove(execution)

@@ -70,8 +70,7 @@ class WaitingRoom(Generic[Item]):
         limit_s: float | None,
     ) -> Refused | None:
         """Begin the run when its turn has come; or why it is refused. ``size`` is in bytes."""
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(run, item, loop.time())
+        waiting = _Waiting(run, item, time.monotonic())
         verdict = self._admission.arrive(run, tenant, size, waiting, is_background=is_background)
         if isinstance(verdict, Refused):
             return verdict
@@ -80,6 +79,7 @@ class WaitingRoom(Generic[Item]):
             return None
         self._waiting[run] = waiting
         if limit_s is not None:
+            loop = asyncio.get_running_loop()
             waiting.timer = loop.call_later(limit_s, self._expire, run, limit_s)
         return None
 
@@ -129,5 +129,5 @@ class WaitingRoom(Generic[Item]):
     ) -> None:
         if waiting.timer is not None:
             waiting.timer.cancel()
-        waited_s = asyncio.get_running_loop().time() - waiting.since
+        waited_s = time.monotonic() - waiting.since
         self._begin(Turn(waiting.item, max(waited_s, at_least_s), cancelled))

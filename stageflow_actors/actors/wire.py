@@ -17,6 +17,7 @@ from stageflow_actors.actors.messages import (
     Envelope,
     Receipt,
     RunReport,
+    RunRequest,
     StageEnd,
 )
 from stageflow_actors.actors.sealing import SealedOutput, output_to_payload
@@ -25,6 +26,18 @@ from stageflow_actors.model.results import RunStatus
 
 Wire = tuple[Any, ...]
 _STATUS = MappingProxyType({status.value: status for status in RunStatus})
+
+
+def request_to_wire(request: RunRequest) -> Wire:
+    """For a supervisor."""
+    run, view, *more = request
+    return run, tuple(view), *more
+
+
+def request_of(wire: Wire) -> RunRequest:
+    """What ``request_to_wire`` was given."""
+    run, view, *more = wire
+    return RunRequest(run, Payload(*view), *more)
 
 
 def envelope_to_wire(envelope: Envelope) -> Wire:

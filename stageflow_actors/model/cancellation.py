@@ -11,13 +11,14 @@ from stageflow_actors.errors import plain_text
 class Cancellation:
     """A request to stop: set once, the first reason stays. Safe to use from any thread."""
 
-    __slots__ = ("_is_abandoned", "_lock", "_reason", "_watchers")
+    __slots__ = ("_is_abandoned", "_reason", "_watchers")
+    _lock = threading.RLock()
+    """One for all: it is held for a moment, and there is a request for every execution."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._reason: str | None = None
         self._is_abandoned = False
-        self._watchers: list[Callable[[str], None]] = []
+        self._watchers: list[Callable[[str], object]] | None = None
 
     @property
     def is_requested(self) -> bool:
@@ -45,24 +46,24 @@ class Cancellation:
             if self._reason is not None:
                 return False
             self._reason = reason
-            watchers, self._watchers = self._watchers, []
-        for watcher in watchers:
+            watchers, self._watchers = self._watchers, None
+        for watcher in watchers or ():
             watcher(reason)
         return True
 
-    def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
-        """Call ``watcher(reason)`` once when asked to stop, at once if so already.
-
-        Returns a function that ends the watch.
-        """
+    def watch(self, watcher: Callable[[str], object]) -> None:
+        """Call ``watcher(reason)`` once when asked to stop, at once if so already."""
         with self._lock:
             if self._reason is None:
-                self._watchers.append(watcher)
-                return lambda: self._unwatch(watcher)
+                if self._watchers is None:
+                    self._watchers = [watcher]
+                else:
+                    self._watchers.append(watcher)
+                return
         watcher(self._reason)
-        return lambda: None
 
-    def _unwatch(self, watcher: Callable[[str], None]) -> None:
+    def unwatch(self, watcher: Callable[[str], object]) -> None:
+        """Do not call it any more, if it watches."""
         with self._lock:
-            if watcher in self._watchers:
+            if self._watchers is not None and watcher in self._watchers:
                 self._watchers.remove(watcher)

@@ -24,10 +24,11 @@ class CleanupFailure(NamedTuple):
 class Cleanups:
     """The last one registered comes first, each comes once. Safe to use from any thread."""
 
-    __slots__ = ("_is_closed", "_lock", "_pending")
+    __slots__ = ("_is_closed", "_pending")
+    _lock = threading.RLock()
+    """One for all: it is held for a moment, and most have none."""
 
     def __init__(self, pending: list[Cleanup] | None = None) -> None:
-        self._lock = threading.Lock()
         self._pending = pending or []
         self._is_closed = False
 
@@ -58,6 +59,12 @@ class Cleanups:
                 return self._pending.pop()
             self._is_closed = True
             return None
+
+    def close_empty(self) -> bool:
+        """Whether there is none; then no other can follow."""
+        with self._lock:
+            self._is_closed = self._is_closed or not self._pending
+            return not self._pending
 
     def hand_over(self) -> Cleanups:
         """All of them to a new owner; none stays here."""

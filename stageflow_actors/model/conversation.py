@@ -62,14 +62,14 @@ class Conversation(FrozenModel):
     def _last_of(self, role: str) -> Message | None:
         return next((m for m in reversed(self.messages) if m.role == role), None)
 
-    def _packed(self) -> tuple[Any, ...]:
+    def packed(self) -> tuple[Any, ...]:
         if type(self) is not Conversation:
-            return super()._packed()
+            return super().packed()
         # Messages are many, so they travel as bare values.
-        return tuple([message._packed() for message in self.messages]), self.routing_decision
+        return tuple([message.packed() for message in self.messages]), self.routing_decision
 
     @classmethod
-    def _unpacked(cls, packed: tuple[Any, ...]) -> tuple[Any, ...]:
+    def unpacked(cls, packed: tuple[Any, ...]) -> tuple[Any, ...]:
         if cls is not Conversation:
             return packed
         messages, routing_decision = packed

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from stageflow_actors.model.plain import Time
+from stageflow_actors.model.plain import Time, packed_time, time_of
 from stageflow_actors.model.validated import FrozenModel
 
 
@@ -50,16 +50,16 @@ class RunIdentity(FrozenModel):
         """
         return self.model_copy(update={"pipeline_run_id": pipeline_run_id})
 
-    def _packed(self) -> tuple[Any, ...]:
-        packed = super()._packed()
+    def packed(self) -> tuple[Any, ...]:
+        packed = super().packed()
         if type(self) is not RunIdentity:
             return packed
         *ids, created_at = packed
-        return *[None if given is None else given.int for given in ids], created_at
+        return *[None if given is None else given.int for given in ids], packed_time(created_at)
 
     @classmethod
-    def _unpacked(cls, packed: tuple[Any, ...]) -> tuple[Any, ...]:
+    def unpacked(cls, packed: tuple[Any, ...]) -> tuple[Any, ...]:
         if cls is not RunIdentity:
             return packed
         *ids, created_at = packed
-        return *[None if given is None else UUID(int=given) for given in ids], created_at
+        return *[None if given is None else UUID(int=given) for given in ids], time_of(created_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from types import NoneType
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -73,6 +73,22 @@ AnyDict = Annotated[dict[str, Any], AfterValidator(freeze_dict)]
 
 Time = Annotated[datetime, BeforeValidator(to_plain_time)]
 """A point in time, with its zone."""
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def packed_time(value: datetime) -> int | datetime:
+    """``value`` as whole microseconds since the Unix epoch where its zone is UTC: a number pickles
+    many times faster.
+    """
+    return (value - _EPOCH) // _MICROSECOND if value.tzinfo is UTC else value
+
+
+def time_of(packed: int | datetime) -> datetime:
+    """What ``packed_time`` was given."""
+    return _EPOCH + timedelta(microseconds=packed) if isinstance(packed, int) else packed
 
 
 def _frozen(value: dict[str, Any]) -> tuple[dict[str, Any], bool]:

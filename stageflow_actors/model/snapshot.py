@@ -26,8 +26,8 @@ from stageflow_actors.model.extensions import (
 )
 from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.identity import RunIdentity, utc_now
-from stageflow_actors.model.plain import AnyDict, Time
-from stageflow_actors.model.validated import FrozenModel
+from stageflow_actors.model.plain import AnyDict, Time, packed_time, time_of
+from stageflow_actors.model.validated import FrozenModel, revive
 
 
 def _type_of(extensions: ExtensionBundle | dict[str, Any] | None) -> str | None:
@@ -152,6 +152,20 @@ class ContextSnapshot(FrozenModel):
             path="extensions",
             hint=f"Give it one: with_extensions({kind.__name__}(...)).",
         )
+
+    def packed(self) -> tuple[Any, ...]:
+        packed = super().packed()
+        if type(self) is not ContextSnapshot or type(self.run_id) is not RunIdentity:
+            return packed
+        run_id, *more, created_at, metadata = packed
+        return run_id.packed(), *more, packed_time(created_at), metadata or None
+
+    @classmethod
+    def unpacked(cls, packed: tuple[Any, ...]) -> tuple[Any, ...]:
+        if type(packed[0]) is not tuple:
+            return packed
+        run_id, *more, created_at, metadata = packed
+        return revive(RunIdentity, *run_id), *more, time_of(created_at), metadata or FrozenDict()
 
     # --- copies -----------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -77,28 +77,31 @@ class FrozenModel(ValidatedModel):
         has_more = self.__pydantic_private__ is not None or self.__pydantic_extra__ is not None
         if has_more or self.__dict__.keys() != cls.__pydantic_fields__.keys():
             return super().__reduce_ex__(protocol)
-        return revive, (cls, *self._packed())
+        return revive, (cls, *self.packed())
 
-    def _packed(self) -> tuple[Any, ...]:
-        """What ``_unpacked`` takes; in the order of the fields."""
+    def packed(self) -> tuple[Any, ...]:
+        """What ``revive`` takes beside the class: of each field, in their order."""
         values = self.__dict__
         return tuple([values[name] for name in type(self).__pydantic_fields__])
 
     @classmethod
-    def _unpacked(cls, packed: tuple[Any, ...]) -> tuple[Any, ...]:
+    def unpacked(cls, packed: tuple[Any, ...]) -> tuple[Any, ...]:
         """The values of the fields, in their order."""
         return packed
 
 
-def revive(cls: type[FrozenModel], *packed: Any) -> FrozenModel:
-    """The instance that was pickled; it was validated when it was made.
+Model = TypeVar("Model", bound=FrozenModel)
+
+
+def revive(cls: type[Model], *packed: Any) -> Model:
+    """The instance that ``packed()`` was called on; it was validated when it was made.
 
     All its fields count as set.
     """
     names = cls.__pydantic_fields__
     model = cls.__new__(cls)
-    model.__dict__.update(zip(names, cls._unpacked(packed), strict=True))
     write: Callable[[Any, str, Any], None] = object.__setattr__
+    write(model, "__dict__", dict(zip(names, cls.unpacked(packed), strict=True)))
     write(model, "__pydantic_fields_set__", {*names})
     write(model, "__pydantic_extra__", None)
     write(model, "__pydantic_private__", None)

@@ -57,7 +57,9 @@ async def result(run):
 async def poisoned(words):
     """A run whose lone stage dies twice, with the attempts that were alone."""
     bodies = HandBodies()
-    run = Run(plan_of({"a": words}), bodies, Settings(max_losses_per_stage=1))
+    run = Run(
+        plan_of({"a": words}), bodies, Settings(max_losses_per_stage=1), asyncio.get_running_loop()
+    )
     run.begin()
     alone = []
     for _ in range(2):
@@ -101,7 +103,7 @@ async def test_poison_crosses_to_another_process():
 
 async def test_an_escalation_fails_the_run_in_the_name_of_the_supervisor_first():
     bodies = HandBodies()
-    run = Run(plan_of({"a": "", "b": "", "c": "a"}), bodies, Settings())
+    run = Run(plan_of({"a": "", "b": "", "c": "a"}), bodies, Settings(), asyncio.get_running_loop())
     run.begin()
     running = [await bodies.started.get(), await bodies.started.get()]
     run.escalate("stage 'x' died 6 times")
@@ -124,7 +126,7 @@ async def test_an_escalation_fails_the_run_in_the_name_of_the_supervisor_first()
 
 async def test_an_escalation_after_the_verdict_changes_nothing():
     bodies = HandBodies()
-    run = Run(plan_of({"a": ""}), bodies, Settings())
+    run = Run(plan_of({"a": ""}), bodies, Settings(), asyncio.get_running_loop())
     run.begin()
     await bodies.started.get()
     now = time.time()

@@ -64,26 +64,25 @@ def test_a_watcher_is_called_once_with_the_first_reason():
 def test_a_watcher_that_comes_late_is_called_at_once():
     cancellation, heard = Cancellation(), []
     cancellation.request("first")
-    stop_watching = cancellation.watch(heard.append)
+    cancellation.watch(heard.append)
     assert heard == ["first"]
-    stop_watching()
 
 
 def test_a_watcher_that_was_taken_back_is_not_called():
     cancellation, kept, dropped = Cancellation(), [], []
     cancellation.watch(kept.append)
-    stop_watching = cancellation.watch(dropped.append)
-    stop_watching()
-    stop_watching()
+    cancellation.watch(dropped.append)
+    cancellation.unwatch(dropped.append)
+    cancellation.unwatch(dropped.append)
     cancellation.request("now")
     assert (kept, dropped) == (["now"], [])
 
 
 def test_taking_a_watcher_back_after_the_request_does_nothing():
     cancellation, heard = Cancellation(), []
-    stop_watching = cancellation.watch(heard.append)
+    cancellation.watch(heard.append)
     cancellation.request("now")
-    stop_watching()
+    cancellation.unwatch(heard.append)
     assert heard == ["now"]
 
 

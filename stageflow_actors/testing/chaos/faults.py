@@ -164,9 +164,13 @@ class MemoryLimit(Fault):
 def _wait_in_thread(ctx: StageContext, seconds: float | None) -> None:
     """Wait, for ever without ``seconds``, and end as cancelled when told to stop."""
     told = threading.Event()
-    unwatch = ctx.cancellation.watch(lambda _reason: told.set())
+
+    def tell(_reason: str) -> None:
+        told.set()
+
+    ctx.cancellation.watch(tell)
     try:
         told.wait(seconds)
     finally:
-        unwatch()
+        ctx.cancellation.unwatch(tell)
     ctx.raise_if_cancelled()
