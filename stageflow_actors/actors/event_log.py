@@ -8,6 +8,9 @@ from typing import Any
 
 from stageflow_actors.model.events import Event
 
+_make: Any = tuple.__new__
+"""A named tuple in a third of the time that its class takes; there is one for every event."""
+
 
 class OwnNumbers:
     """The numbers of a run's own events: its log counts those of its children, too."""
@@ -57,7 +60,7 @@ class EventLog:
     ) -> None:
         """Add an event of the runtime."""
         self._seq += 1
-        self._events.append(Event(type_, self._seq, at, stage, attempt, data))
+        self._events.append(_make(Event, (type_, self._seq, at, stage, attempt, data, None)))
 
     def append_from_stage(
         self, type_: str, at: float, stage: str, attempt: int, data: Mapping[str, Any]

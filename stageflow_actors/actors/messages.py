@@ -200,12 +200,6 @@ class RunReport(NamedTuple):
     retry_after_s: float | None = None
 
 
-def inputs_size(work: Assignment) -> int:
-    """Of what a stage reads, in bytes, where it is there as such."""
-    outputs = work.inputs.values()
-    return sum(output.size for output in outputs if type(output) is Payload)
-
-
 def pack(message: tuple[Any, ...]) -> bytes:
     """A message as it travels between processes. Its user data must be payloads already."""
     return pickle.dumps(message, protocol=5)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
-from stageflow_actors.actors.messages import Assignment, Envelope, Execution, Receipt
+from stageflow_actors.actors.messages import Execution, Receipt
+from stageflow_actors.actors.wire import Wire
 from stageflow_actors.engine.facts import FailureHint
 from stageflow_actors.errors import StageDownError
 
@@ -16,27 +16,29 @@ from stageflow_actors.errors import StageDownError
 class Order(NamedTuple):
     """``deliver`` is called once, with the receipt; ``begun`` when it no longer has to wait.
 
-    ``size`` is about how many bytes travel to the stage.
+    ``message`` is what travels to the stage, about ``size`` bytes; ``has_far``: references to big
+    outputs are in it. Of an ``Assignment`` are ``is_alone`` and ``is_begun``.
     """
 
-    run: str
-    stage: int
-    view: Payload
-    started_ms: int
-    assignment: Assignment
+    execution: Execution
+    message: Wire
     size: int
-    is_background: bool
+    has_far: bool
     deliver: Callable[[Receipt], None]
     begun: Callable[[], None]
+    is_background: bool = False
+    is_alone: bool = False
+    is_begun: bool = False
 
     @property
-    def execution(self) -> Execution:
-        """What tells it from all others of its deployment."""
-        return self.run, self.stage, self.assignment.attempt
+    def run(self) -> str:
+        """The run that it belongs to."""
+        return self.execution[0]
 
-    def envelope(self) -> Envelope:
-        """The message to a process of the stage."""
-        return Envelope(self.run, self.stage, self.view, self.started_ms, self.assignment)
+    @property
+    def stage(self) -> int:
+        """The stage that it is for."""
+        return self.execution[1]
 
 
 def revoked(reason: str) -> Receipt:

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from stageflow_actors.actors.bodies import Ends
-from stageflow_actors.actors.messages import Assignment, RunRequest, inputs_size
+from stageflow_actors.actors.messages import Assignment, RunRequest
 from stageflow_actors.actors.orders import Order
 from stageflow_actors.actors.stage_group import StageGroup
+from stageflow_actors.actors.wire import envelope_to_wire, inputs_to_wire
 
 _ENVELOPE_SIZE = 200
 """About how many bytes an order has on its way, beside what is the user's."""
@@ -17,7 +18,15 @@ _ENVELOPE_SIZE = 200
 class RemoteBodies:
     """Executes in the processes of ``group``."""
 
-    __slots__ = ("_group", "_interrupts", "_is_calm", "_may_lease", "_request", "_view_size")
+    __slots__ = (
+        "_group",
+        "_interrupts",
+        "_is_calm",
+        "_may_lease",
+        "_request",
+        "_view",
+        "_view_size",
+    )
 
     def __init__(
         self,
@@ -29,6 +38,7 @@ class RemoteBodies:
     ) -> None:
         self._group = group
         self._request = request
+        self._view = tuple(request.view)
         self._view_size = request.view.size + _ENVELOPE_SIZE
         # What hooks, keys and children have to say of a stage is said before it begins.
         self._is_calm = is_calm
@@ -39,16 +49,18 @@ class RemoteBodies:
         request, attempt = self._request, assignment.attempt
         if self._may_lease and self._group.may_lease(stage) and attempt == 1 and self._is_calm():
             assignment = assignment._replace(is_leased=True)
+        inputs, size, has_far = inputs_to_wire(assignment)
+        execution = (request.run, stage, attempt)
         order = Order(
-            request.run,
-            stage,
-            request.view,
-            request.started_ms,
-            assignment,
-            size=self._view_size + inputs_size(assignment),
-            is_background=request.is_background,
-            deliver=lambda receipt: ends.stage_ended(stage, attempt, receipt),
-            begun=lambda: ends.began(stage, attempt),
+            execution,
+            envelope_to_wire(execution, self._view, request.started_ms, assignment, inputs),
+            self._view_size + size,
+            has_far,
+            lambda receipt: ends.stage_ended(stage, attempt, receipt),
+            lambda: ends.began(stage, attempt),
+            request.is_background,
+            assignment.is_alone,
+            assignment.is_begun,
         )
         return self._group.execute(order)
 

@@ -95,10 +95,10 @@ class StageGroup:
         ``False``: it has to wait for a process; ``order.begun`` is called when that is over.
         """
         post = self._post_of[order.stage]
-        if order.assignment.is_alone:
+        if order.is_alone:
             self._trials.of(post).admit(order)
             return False
-        if order.assignment.is_begun:
+        if order.is_begun:
             self._catch_up(post, order)
             return True
         if not (post.staff or post.successors):

@@ -19,7 +19,7 @@ from stageflow_actors.actors.asking import ASK_AGAIN_S, ask
 from stageflow_actors.actors.channel import Channel
 from stageflow_actors.actors.codec import FarOutput, Payload
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire, late_error
-from stageflow_actors.actors.far_outputs import has_far, take_far
+from stageflow_actors.actors.far_outputs import take_far
 from stageflow_actors.actors.farewell import Farewell
 from stageflow_actors.actors.heartbeat import Heart
 from stageflow_actors.actors.interrupt_calls import InterruptCalls
@@ -30,7 +30,7 @@ from stageflow_actors.actors.orders import Order
 from stageflow_actors.actors.placing import find_room
 from stageflow_actors.actors.process_watch import Answered, Watch
 from stageflow_actors.actors.ray_errors import CallFault, FaultKind, fault_of
-from stageflow_actors.actors.wire import Wire, envelope_of, envelope_to_wire, receipt_of, size_of
+from stageflow_actors.actors.wire import Wire, execution_in, receipt_of, size_of
 from stageflow_actors.engine.leases import Follower
 from stageflow_actors.errors import DeploymentError
 from stageflow_actors.model.plan import StagePlan
@@ -157,8 +157,7 @@ class StageProcess:
         self.live[execution] = order, time.time()
         self.meters[order.stage].begin(self._loop.time(), order.size)
         self._heart.start()
-        message = envelope_to_wire(order.envelope())
-        self._channel.put(message, order.size, has_refs=has_far(order.assignment))
+        self._channel.put(order.message, order.size, has_refs=order.has_far)
 
     def adopt(self, order: Order) -> bool:
         """Take an order that it is executing already, ahead of the run; whether it is."""
@@ -177,7 +176,7 @@ class StageProcess:
 
     def take_unsent(self) -> list[Order]:
         """Orders that it was given and will never see, as it has ended before they were sent."""
-        unsent = [self.live.pop(_execution_of(each))[0] for each in self._channel.unsent()]
+        unsent = [self.live.pop(execution_in(each))[0] for each in self._channel.unsent()]
         for order in unsent:
             self.meters[order.stage].take_back(self._loop.time())
         return unsent
@@ -336,11 +335,6 @@ class StageProcess:
     def _forget(self, execution: Execution, received: int = 0) -> tuple[Order, float]:
         self.meters[execution[1]].end(self._loop.time(), received)
         return self.live.pop(execution)
-
-
-def _execution_of(message: Wire) -> Execution:
-    envelope = envelope_of(message)
-    return envelope.run, envelope.stage, envelope.assignment.attempt
 
 
 def _described(error: BaseException) -> Failure:

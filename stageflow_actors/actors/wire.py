@@ -7,14 +7,16 @@ A ``Payload`` travels as a tuple, too: where an output is expected, nothing else
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from stageflow_actors.actors.codec import Payload
+from stageflow_actors.actors.codec import FarOutput, Payload
 from stageflow_actors.actors.failures import failure_to_wire
 from stageflow_actors.actors.messages import (
     Assignment,
     Envelope,
+    Execution,
     Receipt,
     RunReport,
     RunRequest,
@@ -25,6 +27,8 @@ from stageflow_actors.model.events import Event, EventOrigin
 from stageflow_actors.model.results import RunStatus
 
 Wire = tuple[Any, ...]
+_make: Any = tuple.__new__
+"""A named tuple of so many values, without counting them: they were one before."""
 _STATUS = MappingProxyType({status.value: status for status in RunStatus})
 
 
@@ -40,16 +44,37 @@ def request_of(wire: Wire) -> RunRequest:
     return RunRequest(run, Payload(*view), *more)
 
 
-def envelope_to_wire(envelope: Envelope) -> Wire:
-    """For a stage's process."""
-    run, stage, view, started_ms, work = envelope
-    inputs = {name: _output_to_wire(output) for name, output in work.inputs.items()}
-    return run, stage, tuple(view), started_ms, work.attempt, inputs, tuple(work[2:])
+def inputs_to_wire(work: Assignment) -> tuple[dict[str, Any], int, bool]:
+    """What a stage reads, for its process; how many bytes that is; whether anything is far."""
+    inputs: dict[str, Any] = {}
+    size, rejected = 0, None if work.rejection is None else work.rejection.output
+    has_far = type(rejected) is FarOutput
+    for name, output in work.inputs.items():
+        if type(output) is Payload:
+            inputs[name] = tuple(output)
+            size += output.size
+        else:
+            inputs[name] = output
+            has_far = has_far or type(output) is FarOutput
+    return inputs, size, has_far
+
+
+def envelope_to_wire(
+    execution: Execution, view: Wire, started_ms: int, work: Assignment, inputs: Mapping[str, Any]
+) -> Wire:
+    """For a stage's process; of what ``inputs_to_wire`` has made."""
+    return execution, view, started_ms, inputs, work[2:]
+
+
+def execution_in(wire: Wire) -> Execution:
+    """Which one an envelope is about."""
+    execution: Execution = wire[0]
+    return execution
 
 
 def envelope_of(wire: Wire) -> Envelope:
     """What ``envelope_to_wire`` was given."""
-    run, stage, view, started_ms, attempt, inputs, more = wire
+    (run, stage, attempt), view, started_ms, inputs, more = wire
     opened = {name: _output_of(output) for name, output in inputs.items()}
     return Envelope(run, stage, Payload(*view), started_ms, Assignment(attempt, opened, *more))
 
@@ -71,7 +96,8 @@ def receipt_to_wire(receipt: Receipt) -> Wire:
 
 def receipt_of(wire: Wire) -> Receipt:
     """What ``receipt_to_wire`` was given."""
-    return Receipt._make((*wire[:3], _output_of(wire[3]), *wire[4:]))
+    receipt: Receipt = _make(Receipt, (*wire[:3], _output_of(wire[3]), *wire[4:]))
+    return receipt
 
 
 def events_to_wire(events: tuple[Event, ...]) -> Wire:
@@ -133,7 +159,9 @@ def _end_of(wire: Wire) -> StageEnd:
 
 def _event_of(wire: Wire) -> Event:
     origin = wire[6]
-    return Event._make(wire if origin is None else (*wire[:6], EventOrigin(*origin)))
+    fields = wire if origin is None else (*wire[:6], EventOrigin(*origin))
+    event: Event = _make(Event, fields)
+    return event
 
 
 def _output_to_wire(output: SealedOutput | None) -> Any:
@@ -141,4 +169,4 @@ def _output_to_wire(output: SealedOutput | None) -> Any:
 
 
 def _output_of(wire: Any) -> Any:
-    return Payload(*wire) if type(wire) is tuple else wire
+    return _make(Payload, wire) if type(wire) is tuple else wire

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from stageflow_actors.actors.failures import failure_of, failure_to_wire
-from stageflow_actors.actors.messages import Assignment, Receipt
+from stageflow_actors.actors.messages import Receipt
 from stageflow_actors.actors.orders import Order
 from stageflow_actors.actors.quarantine import Quarantine
 from stageflow_actors.actors.ray_errors import CallFault, FaultKind
@@ -71,11 +71,7 @@ class Scene:
         for run in runs:
             take = self.receipts.setdefault(run, []).append
             begun = lambda run=run: self.begun.append(run)  # noqa: E731
-            work = Assignment(4, {})
-            order = Order(
-                run, 0, None, 0, work, size=0, is_background=False, deliver=take, begun=begun
-            )
-            self.quarantine.admit(order)
+            self.quarantine.admit(Order((run, 0, 4), (), 0, False, take, begun))
 
     def endings(self):
         return {

@@ -27,6 +27,7 @@ from stageflow_actors.actors.orders import Order
 from stageflow_actors.actors.ray_runtime import pack_code
 from stageflow_actors.actors.sealing import seal_view, view_to_payload
 from stageflow_actors.actors.stage_group import StageGroup
+from stageflow_actors.actors.wire import envelope_to_wire
 from stageflow_actors.model.pipeline_context import PipelineContext
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import WaitForever
@@ -269,17 +270,9 @@ async def test_a_process_that_is_to_be_ended_twice_at_once_is_replaced_once(ray_
         view = view_to_payload(seal_view(context.view))
         receipt = receipts[run] = asyncio.get_running_loop().create_future()
         work, started_ms = Assignment(attempt, {}), context.timer.pipeline_start_ms
-        order = Order(
-            run,
-            0,
-            view,
-            started_ms,
-            work,
-            size=view.size,
-            is_background=False,
-            deliver=receipt.set_result,
-            begun=partial(begin.append, run),
-        )
+        message = envelope_to_wire((run, 0, attempt), tuple(view), started_ms, work, {})
+        begun = partial(begin.append, run)
+        order = Order((run, 0, attempt), message, view.size, False, receipt.set_result, begun)
         return group.execute(order)
 
     for run in ("one", "other"):
