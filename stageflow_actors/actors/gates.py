@@ -49,6 +49,7 @@ class Gates:
         self.breakers = [
             None if stage.breaker is None else Breaker(stage.breaker) for stage in plan.stages
         ]
+        self.leaving: set[asyncio.Task[None]] = set()
         self._uneasy: set[int] = set()
 
     def is_calm(self) -> bool:
@@ -104,7 +105,7 @@ class _Passage:
 class GatedBodies:
     """The bodies of one run behind the gates of its deployment."""
 
-    __slots__ = ("_gates", "_hooks", "_inner", "_keys", "_leaving", "_live", "_run", "_tickets")
+    __slots__ = ("_gates", "_hooks", "_inner", "_keys", "_live", "_run", "_tickets")
 
     def __init__(
         self,
@@ -120,7 +121,6 @@ class GatedBodies:
         self._run: GatedRun | None = None
         self._live: dict[int, _Passage] = {}
         self._tickets: dict[int, Ticket] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
 
     def start(self, ends: GatedRun, stage: int, assignment: Assignment) -> bool:
         self._run = ends
@@ -322,8 +322,8 @@ class GatedBodies:
             ticket.abandon()  # it may have happened: nobody does it again before the lease is over
             return
         leaving = asyncio.ensure_future(self._release(ticket))
-        self._leaving.add(leaving)  # the loop itself holds tasks only weakly
-        leaving.add_done_callback(self._leaving.discard)
+        self._gates.leaving.add(leaving)  # the loop itself holds tasks only weakly
+        leaving.add_done_callback(self._gates.leaving.discard)
 
     async def _release(self, ticket: Ticket) -> None:
         try:

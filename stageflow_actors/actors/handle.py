@@ -80,7 +80,7 @@ class RunHandle(ABC):
         self._numbers = OwnNumbers()
         self._news: asyncio.Event | None = None
         self._result: RunResult | None = None
-        self._waiters: list[asyncio.Future[RunResult]] = []
+        self._waiters: list[asyncio.Future[RunResult]] | None = None
         self._callback: Callable[[RunHandle], None] | None = None
         self._finishing: asyncio.Task[None] | None = None
         on_error = execution.on_stage_error
@@ -117,12 +117,13 @@ class RunHandle(ABC):
         if self._result is not None:
             return self._result
         waiter: asyncio.Future[RunResult] = self.loop.create_future()
-        self._waiters.append(waiter)
+        waiters = self._waiters = self._waiters or []
+        waiters.append(waiter)
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter in self._waiters:  # who asks again and again must leave nothing behind
-                self._waiters.remove(waiter)
+            if waiter in waiters:  # who asks again and again must leave nothing behind
+                waiters.remove(waiter)
             raise
 
     def on_cleanup(self, cleanup: Cleanup) -> None:
@@ -243,10 +244,10 @@ class RunHandle(ABC):
             self._context.artifacts.extend(artifacts)
         self._context.cancellation.unwatch(self._take_cancel)  # it would keep this handle alive
         self._result, self._finishing = result, None
-        for waiter in self._waiters:
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(result)
-        self._waiters.clear()
         if self._callback is not None:
             self._callback(self)
         if self._news is not None:

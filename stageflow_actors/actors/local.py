@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from stageflow_actors.actors.bodies import Bodies, Ends
@@ -189,7 +190,7 @@ class LocalDeployment(Deployment):
         run = Run(self.plan, bodies, self._settings, handle.loop)
         if parental is not None:
             parental.open(run.log)
-        run.ended.add_done_callback(lambda _ended: self._ended(name, bodies))
+        run.ended.add_done_callback(partial(self._ended, name, bodies))
         limit_s = context.limit_s
         if limit_s is not None:
             limit_s = max(0.0, limit_s - turn.waited_s)
@@ -212,7 +213,7 @@ class LocalDeployment(Deployment):
         if self._live:
             self._sweep_later()
 
-    def _ended(self, name: str, bodies: GatedBodies) -> None:
+    def _ended(self, name: str, bodies: GatedBodies, _ended: asyncio.Future[RunReport]) -> None:
         bodies.close()
         self.room.leave(name)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, cast
 
-from stageflow_actors.actors.codec import PROTOCOL, FarOutput, Payload, decode, encode
+from stageflow_actors.actors.codec import PROTOCOL, FarOutput, Payload, decode, encode, seal_buffers
 from stageflow_actors.errors import (
     InvalidRunInputError,
     StageOutputError,
@@ -129,7 +129,7 @@ def _freeze_artifacts(
 
 def _encode_opaque(output: StageOutput, stage: str) -> Payload:
     try:
-        payload = encode(_fields(output))
+        payload = seal_buffers(_fields(output))
         decode(payload)  # what cannot be read back is the maker's fault, not the reader's
     except Exception as error:
         raise StageOutputError(

@@ -211,8 +211,10 @@ class StageActor:
     def _keep_far(self, execution: Execution, receipt: Receipt) -> Receipt:
         """Leave a big output here, for the supervisor to take."""
         output = receipt.output
-        if type(output) is not Payload or output.size <= self._settings.max_inline_bytes:
+        if type(output) is not Payload:
             return receipt
+        if output.size <= self._settings.max_inline_bytes:
+            return receipt._replace(output=output.in_bytes()) if output.buffers else receipt
         self._far[execution] = output
         return receipt._replace(output=FarOutput(None, output.size))
 

@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import ray
@@ -196,7 +197,7 @@ class Supervisor:
     def _begin(self, turn: Turn[RunRequest]) -> None:
         request = turn.item
         run, bodies = self._make_run(request)
-        run.ended.add_done_callback(lambda ended: self._ended(request.run, bodies, ended))
+        run.ended.add_done_callback(partial(self._ended, request.run, bodies))
         self._callers.follow(request.run, run.log)
         limit_s = request.limit_s
         if limit_s is not None:

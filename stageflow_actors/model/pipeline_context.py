@@ -85,7 +85,7 @@ class PipelineContext(RunContext):
         self._timeout_s = timeout
         self._started_by = ""
         self._ancestry: Ancestry | None = None
-        self._start_hooks: list[StartHook] = []
+        self._start_hooks: tuple[StartHook, ...] = ()
 
     @classmethod
     def create(
@@ -190,12 +190,12 @@ class PipelineContext(RunContext):
         """
         if not callable(hook):
             raise TypeError(f"A hook is called; {type(hook).__name__} cannot be.")
-        self._start_hooks.append(hook)
+        self._start_hooks = (*self._start_hooks, hook)
 
     @property
     def start_hooks(self) -> tuple[StartHook, ...]:
         """The hooks so far."""
-        return tuple(self._start_hooks)
+        return self._start_hooks
 
     def take_cleanups(self) -> Cleanups:
         """The cleanups registered so far; they belong to the run that takes them, and no other."""
