@@ -38,6 +38,19 @@ async def interruptible(
             await forget_own_cancel()
 
 
+async def revocable(body: Future[Any], ctx: StageContext) -> Any:
+    """Await what a thread does; a request to stop takes it back if it has not begun."""
+
+    def take_back(_reason: str) -> None:
+        body.cancel()
+
+    ctx.cancellation.watch(take_back)
+    try:
+        return await asyncio.wrap_future(body)
+    finally:
+        ctx.cancellation.unwatch(take_back)
+
+
 def is_being_cancelled() -> bool:
     """Whether somebody has cancelled the current task, and nobody has taken that back."""
     task = asyncio.current_task()
@@ -53,9 +66,3 @@ async def forget_own_cancel() -> None:
         await asyncio.sleep(0)
     while task is not None and task.uncancel():
         pass
-
-
-def stop(work: asyncio.Task[Any] | Future[Any] | None) -> None:
-    """Cancel ``work``, if there is any."""
-    if work is not None:
-        work.cancel()

@@ -94,11 +94,7 @@ class Run:
     )
 
     def __init__(
-        self,
-        plan: Plan,
-        bodies: Bodies[Run],
-        settings: Settings,
-        loop: asyncio.AbstractEventLoop,
+        self, plan: Plan, bodies: Bodies[Run], settings: Settings, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._plan = plan
         self._bodies = bodies

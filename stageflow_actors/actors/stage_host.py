@@ -24,6 +24,7 @@ from stageflow_actors.actors.interrupting import (
     forget_own_cancel,
     interruptible,
     is_being_cancelled,
+    revocable,
 )
 from stageflow_actors.actors.messages import Assignment, Receipt, Rejection
 from stageflow_actors.actors.receipts import Receipts
@@ -309,19 +310,10 @@ class StageHost:
             most = self._settings.max_threads_per_stage
             self._threads = BodyThreads(most, f"stage-{self.name}")
         run = contextvars.copy_context().run
-        future = self._threads.submit(partial(run, self._block, ctx, take, self._loop))
-        # A body that still waits for a thread can be taken back; a running one is waited for.
+        body = self._threads.submit(partial(run, self._block, ctx, take))
+        return await revocable(body, ctx)
 
-        def take_back(_reason: str) -> None:
-            future.cancel()
-
-        ctx.cancellation.watch(take_back)
-        try:
-            return await asyncio.wrap_future(future)
-        finally:
-            ctx.cancellation.unwatch(take_back)
-
-    def _block(self, ctx: StageContext, take: Take, loop: asyncio.AbstractEventLoop) -> Any:
+    def _block(self, ctx: StageContext, take: Take) -> Any:
         """In its thread: the body, then its cleanups; some things only close where they opened.
 
         What the body raises is a value, too: asyncio treats StopIteration, SystemExit,
@@ -336,7 +328,7 @@ class StageHost:
             return returned
         taken = take(returned, error)
         limit_s = self._settings.cleanup_timeout_s
-        ctx.cleanup_failures += clean_up_in_thread(ctx.end(), limit_s, self.name, loop)
+        ctx.cleanup_failures += clean_up_in_thread(ctx.end(), limit_s, self.name, self._loop)
         return taken
 
     async def _call_hook(self, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stageflow_actors.lint.expressions import Expressions
 from stageflow_actors.lint.frame import Frame
+from stageflow_actors.lint.iterables import for_each, returned_by
 from stageflow_actors.lint.records import Arguments, Decision
 from stageflow_actors.lint.values import (
     UNKNOWN,
@@ -62,6 +63,8 @@ class Calls:
                 arguments.positional += many.items
             else:
                 arguments.is_complete = False
+                if carries_inputs(values):
+                    self._walk.note_not_followed("hands its inputs on with *", node, frame)
         for keyword in node.keywords:
             values = self._expressions.evaluate(keyword.value, frame)
             named = values[0]
@@ -104,6 +107,9 @@ class Calls:
         if function is functools.partial and arguments.positional:
             first, *rest = arguments.positional
             return tuple(Bound(each, tuple(rest), arguments.keywords) for each in first)
+        made = returned_by(function, arguments, lambda f, given: self._call(f, given, node, frame))
+        if made is not None:
+            return made
         if isinstance(function, FunctionType) and self._is_followed(function, arguments):
             return self._walk.enter(function, arguments, node, frame)
         if _is_of_library(function) or _reads_nothing(function):
@@ -122,7 +128,8 @@ class Calls:
         if not arguments.carry_inputs():
             return UNKNOWN
         for index, values in enumerate(arguments.positional):
-            rest = Arguments(arguments.positional[index + 1 :], arguments.keywords)
+            after = [for_each(each) for each in arguments.positional[index + 1 :]]
+            rest = Arguments(after, arguments.keywords)
             callees = [each for each in values if self._is_callee(each, rest)]
             if callees:
                 return joined(*(self._call(each, rest, node, frame) for each in callees))

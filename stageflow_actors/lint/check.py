@@ -24,6 +24,8 @@ def check(specs: Sequence[StageSpec]) -> list[Finding]:
     for spec in specs:
         walk = Walk(spec.name, sources)
         walk.start(spec.runner)
+        if spec.batching is not None and spec.batching.batch_size_fn is not None:
+            walk.start(spec.batching.batch_size_fn)  # it is given a context, too
         found += check_reads(spec, walk.records, names)
         found += check_routes(spec, walk.records, specs)
     unique = list(dict.fromkeys(found))

@@ -9,16 +9,17 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 from stageflow_actors.lint.frame import Frame
+from stageflow_actors.lint.iterables import items_of, method_of, part_of, unpacked
 from stageflow_actors.lint.values import (
     UNKNOWN,
     Accessor,
     Bound,
     Context,
+    Each,
     Inner,
     Inputs,
     Known,
     Many,
-    Named,
     Outputs,
     Self,
     Text,
@@ -92,15 +93,19 @@ class Expressions:
 
     def _tuple(self, node: ast.Tuple | ast.List | ast.Set, frame: Frame) -> Values:
         items = [self.evaluate(item, frame) for item in node.elts]
-        for item in items:
-            if carries_inputs(item):
-                self._walk.note_not_followed("puts its inputs into a collection", node, frame)
+        if any(map(carries_inputs, items)):
+            if isinstance(node, ast.Tuple) and not any(map(_is_starred, node.elts)):
+                return (Many(tuple(items)),)
+            self._walk.note_not_followed("puts its inputs into a collection", node, frame)
         texts = [text for item in items for text in item]
         if texts and all(isinstance(text, Text) for text in texts):
             return (Texts(tuple(text.text for text in texts if isinstance(text, Text))),)
         return UNKNOWN
 
     _list = _set = _tuple
+
+    def _starred(self, node: ast.Starred, frame: Frame) -> Values:
+        return self.evaluate(node.value, frame)
 
     def _dict(self, node: ast.Dict, frame: Frame) -> Values:
         keys = [self.evaluate(key, frame) for key in node.keys if key is not None]
@@ -139,9 +144,7 @@ class Expressions:
         key = self.evaluate(node.slice, frame)
         if Outputs() in holder:
             self._walk.note_read(Accessor("outputs", 0), key, node, frame)
-        if isinstance(node.slice, ast.Constant):
-            return joined(*(_item(each, node.slice.value) for each in holder))
-        return UNKNOWN
+        return joined(*(part_of(each, node.slice) for each in holder))
 
     def _call(self, node: ast.Call, frame: Frame) -> Values:
         return self._walk.call(node, self.evaluate(node.func, frame), frame)
@@ -165,6 +168,8 @@ class Expressions:
             return _member_of_self(holder, name)
         if isinstance(holder, Known):
             return _member(holder.value, name)
+        if isinstance(holder, Each):
+            return method_of(holder, name)
         is_member_of_enum = isinstance(holder, Text) and name == "value"
         return (holder,) if is_member_of_enum else UNKNOWN
 
@@ -172,17 +177,17 @@ class Expressions:
         self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame
     ) -> Values:
         inner = self._loops(node.generators, frame)
-        texts = self.evaluate(node.elt, inner)
-        if all(isinstance(text, Text) for text in texts):
-            return (Texts(tuple(text.text for text in texts if isinstance(text, Text))),)
-        return UNKNOWN
+        items = self.evaluate(node.elt, inner)
+        if all(isinstance(item, Text) for item in items):
+            return (Texts(tuple(item.text for item in items if isinstance(item, Text))),)
+        return (Each(items),)
 
     _setcomp = _generatorexp = _listcomp
 
     def _dictcomp(self, node: ast.DictComp, frame: Frame) -> Values:
         inner = self._loops(node.generators, frame)
-        self.evaluate(node.key, inner)
-        self.evaluate(node.value, inner)
+        if any(carries_inputs(self.evaluate(each, inner)) for each in (node.key, node.value)):
+            self._walk.note_not_followed("puts its inputs into a collection", node, frame)
         return UNKNOWN
 
     def _loops(self, generators: list[ast.comprehension], frame: Frame) -> Frame:
@@ -199,34 +204,18 @@ class Expressions:
         if isinstance(target, ast.Name):
             frame.assign(target.id, values)
         elif isinstance(target, ast.Tuple | ast.List):
-            for part in target.elts:
-                self.bind(part, UNKNOWN, frame)
+            for part, its_values in zip(target.elts, unpacked(values, target.elts), strict=True):
+                self.bind(part, its_values, frame)
         elif isinstance(target, ast.Starred):
-            self.bind(target.value, UNKNOWN, frame)
+            self.bind(target.value, values, frame)
         elif carries_inputs(values):
             self._walk.note_not_followed(
                 f"keeps its inputs in {ast.unparse(target)}", target, frame
             )
 
 
-def items_of(values: Values) -> Values:
-    """What comes out of iterating over them."""
-    items: list[Values] = []
-    for value in values:
-        if isinstance(value, Texts):
-            items.append(tuple(map(Text, value.texts)))
-        else:
-            items.append(UNKNOWN)
-    return joined(*items)
-
-
-def _item(holder: Value, key: object) -> Values:
-    """What ``args[0]`` and ``kwargs["name"]`` stand for."""
-    if isinstance(holder, Many) and isinstance(key, int) and key < len(holder.items):
-        return holder.items[key]
-    if isinstance(holder, Named) and isinstance(key, str):
-        return holder.items.get(key, UNKNOWN)
-    return UNKNOWN
+def _is_starred(node: ast.expr) -> bool:
+    return isinstance(node, ast.Starred)
 
 
 def _concatenated(parts: list[Values]) -> Values:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from stageflow_actors.lint.expressions import Expressions, items_of
+from stageflow_actors.lint.expressions import Expressions
 from stageflow_actors.lint.frame import Frame, merged
+from stageflow_actors.lint.iterables import items_of
 from stageflow_actors.lint.values import UNKNOWN, Inner
 
 

@@ -109,9 +109,16 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """What ``*args`` collected."""
+    """What ``*args`` collected, or a tuple: one after the other."""
 
     items: tuple[Values, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A collection of any length, such as the contexts of a batch: what each item may stand for."""
+
+    items: Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,7 @@ Value = (
     | Known
     | Bound
     | Many
+    | Each
     | Named
     | Inner
 )
@@ -197,6 +205,8 @@ def _gives_access(value: Value) -> bool:
     if isinstance(value, Many | Named):
         items = value.items if isinstance(value, Many) else value.items.values()
         return any(map(carries_inputs, items))
+    if isinstance(value, Each):
+        return carries_inputs(value.items)
     return isinstance(value, Context | Inputs | Outputs | Accessor)
 
 

@@ -20,6 +20,7 @@ from stageflow_actors.lint.values import (
     UNKNOWN,
     Accessor,
     Context,
+    Each,
     Inner,
     Self,
     Text,
@@ -28,6 +29,7 @@ from stageflow_actors.lint.values import (
     value_of,
 )
 from stageflow_actors.model.routing import RoutingDecision
+from stageflow_actors.model.stage import takes_batches
 
 _MAX_DEPTH = 25
 _MAX_FOLLOWED = 2_000
@@ -49,14 +51,18 @@ class Walk:
         self._calls = Calls(self, self._expressions)
 
     def start(self, runner: Any) -> None:
-        """Read the body of a runner: a function, a stage class, an instance or a partial."""
+        """Read the body of a runner: a function, a stage class, an instance or a partial.
+
+        A stage class that takes batches is given a collection of contexts, else it is one.
+        """
         function, arguments = _body(runner)
         if function is None:
             what = f"{getattr(runner, '__name__', type(runner).__name__)} is not written in Python"
             self.records.no_source.append(Gap(what, None))
             return
         self.package = package_of(function)
-        arguments.positional.append((Context(),))
+        one: Values = (Context(),)
+        arguments.positional.append((Each(one),) if takes_batches(_class_of(runner)) else one)
         self._enter(function, arguments, None)
 
     def call(self, node: ast.Call, functions: Values, frame: Frame) -> Values:
@@ -156,12 +162,17 @@ def _body(runner: Any) -> tuple[FunctionType | None, Arguments]:
             0, (Self(type(of), of) if not isinstance(of, type) else value_of(of),)
         )
         return function, arguments
-    cls = runner if isinstance(runner, type) else type(runner)
+    cls = _class_of(runner)
     instance = None if isinstance(runner, type) else runner
     name = "execute" if hasattr(cls, "execute") else "__call__"
+    name = "execute_batch" if takes_batches(cls) else name
     method = inspect.getattr_static(cls, name, None)
     if isinstance(method, staticmethod):
         return _body(method.__func__)
     if not isinstance(method, FunctionType):
         return None, Arguments([])
     return method, Arguments([(Self(cls, instance),)])
+
+
+def _class_of(runner: Any) -> type:
+    return runner if isinstance(runner, type) else type(runner)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timezone
 from types import NoneType
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -75,20 +75,19 @@ Time = Annotated[datetime, BeforeValidator(to_plain_time)]
 """A point in time, with its zone."""
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_EXACT_YEARS = range(1900, 2100)
+"""Whose seconds since the Unix epoch are exact, to the microsecond, as a float."""
 
 
-def packed_time(value: datetime) -> int | datetime:
-    """``value`` as whole microseconds since the Unix epoch where its zone is UTC: a number pickles
-    many times faster.
-    """
-    return (value - _EPOCH) // _MICROSECOND if value.tzinfo is UTC else value
+def packed_time(value: datetime) -> float | datetime:
+    """``value`` as seconds since the Unix epoch, where that says all: they pickle much faster."""
+    is_exact = value.tzinfo is UTC and value.year in _EXACT_YEARS
+    return value.timestamp() if is_exact else value
 
 
-def time_of(packed: int | datetime) -> datetime:
+def time_of(packed: float | datetime) -> datetime:
     """What ``packed_time`` was given."""
-    return _EPOCH + timedelta(microseconds=packed) if isinstance(packed, int) else packed
+    return packed if isinstance(packed, datetime) else datetime.fromtimestamp(packed, UTC)
 
 
 def _frozen(value: dict[str, Any]) -> tuple[dict[str, Any], bool]:

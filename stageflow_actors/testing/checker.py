@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterator
 
 from stageflow_actors.testing.history import History, Record
 from stageflow_actors.testing.rule import Rule
+from stageflow_actors.testing.rules.ahead import (
+    reads_what_the_run_has,
+    repeats_nothing_begun_ahead,
+    run_catches_up,
+)
 from stageflow_actors.testing.rules.attempts import (
     attempts_follow_each_other,
     guards_reject_so_often,
@@ -58,8 +63,11 @@ _BEFORE_A_RECORD: tuple[tuple[Rule, Callable[[Story, Record], Iterator[str]]], .
     (Rule.GATE, reads_nothing_rejected),
     (Rule.NO_LATE_START, starts_nothing_late),
     (Rule.FINALIZERS, finalizers_have_run),
+    (Rule.AHEAD, run_catches_up),
+    (Rule.AHEAD, reads_what_the_run_has),
     (Rule.ATTEMPTS, attempts_follow_each_other),
     (Rule.ONCE_ONLY, repeats_nothing_in_doubt),
+    (Rule.ONCE_ONLY, repeats_nothing_begun_ahead),
     (Rule.POISON, tries_suspects_alone),
     (Rule.POISON, says_what_is_poisoned),
     (Rule.TOTAL_TIME, keeps_to_the_total_time),

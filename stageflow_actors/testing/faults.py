@@ -29,6 +29,8 @@ class FaultKind(StrEnum):
     """The input is such that the process dies whenever the stage runs in this run."""
     INNOCENT_KILL = "innocent_kill"
     """The process is ended for what another execution did."""
+    DIES_AHEAD = "dies_ahead"
+    """A process dies that has begun more than its run has heard of."""
     DUPLICATE_END = "duplicate_end"
     """The end of a body is told twice."""
     LATE_END = "late_end"
@@ -51,8 +53,8 @@ class FaultKind(StrEnum):
 
 _BODY_FAULTS = (
     FaultKind.RAISES,
-    *[FaultKind.TRANSIENT_ERROR] * 2,  # only stages with a policy can have it
-    FaultKind.HANGS,
+    *[FaultKind.TRANSIENT_ERROR] * 3,  # only stages with a policy can have it
+    *[FaultKind.HANGS] * 2,  # only those that will be stopped
     FaultKind.DIES,
     FaultKind.REPLY_LOST,
     FaultKind.POISON,
@@ -70,7 +72,7 @@ class FaultPlan:
         share = random.choice((0.6, 0.8, 1.0))
         drawn = [kind for kind in FaultKind if random.random() < share]
         self.active = frozenset(kind for kind in drawn if kind in allowed)
-        self.rate = random.choice((0.2, 0.4, 0.7))
+        self.rate = random.choice((0.1, 0.2, 0.4, 0.7))
         self.counts: Counter[FaultKind] = Counter()
 
     def note(self, kind: FaultKind) -> None:
@@ -85,8 +87,8 @@ class FaultPlan:
     def draw_for_body(self, impossible: Collection[FaultKind]) -> FaultKind | None:
         """What goes wrong in one execution; ``None`` where nothing does."""
         possible = [kind for kind in _BODY_FAULTS if kind in self.active and kind not in impossible]
+        if FaultKind.GUARD_REJECTS in possible and self._random.random() < 0.55:
+            return FaultKind.GUARD_REJECTS
         if not possible or self._random.random() >= self.rate:
             return None
-        if FaultKind.GUARD_REJECTS in possible and self._random.random() < 0.8:
-            return FaultKind.GUARD_REJECTS
         return self._random.choice(possible)

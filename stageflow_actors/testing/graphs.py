@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -25,12 +26,13 @@ from stageflow_actors.model.stage_context import StageContext
 
 ROUTES = ("left", "right", "straight")
 _EDGES = ("dependency", "dependency", "after", "after_any")
+_PLAIN_EDGES = ("dependency", "dependency", "after")
 
 
-def random_plan(random: Random, most: int = 12) -> Plan:
-    """A plan of four to ``most`` stages, declared in an order of their own."""
+def random_plan(random: Random, most: int = 18) -> Plan:
+    """A plan of seven to ``most`` stages, declared in an order of their own."""
     while True:
-        specs = random_specs(random, random.randint(4, most))
+        specs = random_specs(random, random.randint(7, most))
         try:
             execution = _random_execution(random, specs)
             plan = make_plan("simulated", specs, execution)[0]
@@ -56,9 +58,17 @@ def _without_once_only(plan: Plan, specs: list[StageSpec]) -> list[StageSpec]:
 
 
 def random_specs(random: Random, count: int) -> list[StageSpec]:
-    """``count`` stages with edges among them."""
+    """``count`` stages with edges among them, at least seven; some of them may be a plain chain.
+
+    That may wait for those before it; one stage may wait for everything.
+    """
     upstream: dict[str, set[str]] = {}
-    specs = [_random_spec(random, f"s{index}", upstream) for index in range(count)]
+    links, last = min(random.choice((0, 5, 6, 6)), count - 2), count - 1
+    specs = [_random_spec(random, f"s{index}", upstream) for index in range(last - links)]
+    behind = upstream if random.random() < 0.3 else {}
+    specs += [_plain_spec(random, f"c{index}", behind, index) for index in range(links)]
+    upstream = {**upstream, **behind} if random.random() < 0.5 else upstream
+    specs.append(_random_spec(random, f"s{last}", upstream))
     random.shuffle(specs)
     return specs
 
@@ -79,15 +89,9 @@ async def _body(ctx: StageContext) -> None:
 
 def _random_spec(random: Random, name: str, upstream: dict[str, set[str]]) -> StageSpec:
     """A stage after those in ``upstream``, which maps each to all before it; it is added."""
-    edges: dict[str, list[str]] = {kind: [] for kind in _EDGES}
-    density = random.choice((0.1, 0.2, 0.4, 0.6))
-    for earlier in upstream:
-        if random.random() < density:
-            edges[random.choice(_EDGES)].append(earlier)
+    edges = _random_edges(random, upstream, _EDGES)
     reads = edges["dependency"]
-    before = {each for kind in edges.values() for each in kind}
-    before = before.union(*(upstream[each] for each in before))
-    upstream[name] = before
+    upstream[name] = before = _all_before(edges, upstream)
     options: dict[str, Any] = _random_routes(random, reads)
     if before and random.random() < 0.5:
         options["guard_retry"] = _random_guard(random, sorted(before))
@@ -106,6 +110,43 @@ def _random_spec(random: Random, name: str, upstream: dict[str, set[str]]) -> St
         effects=random.choice(list(Effects)),
         **options,
     )
+
+
+def _plain_spec(random: Random, name: str, upstream: dict[str, set[str]], links: int) -> StageSpec:
+    """One that nothing but its data decides on: its process may begin it ahead of the run.
+
+    It follows one of the last two of so many ``links``.
+    """
+    edges = _random_edges(random, upstream, _PLAIN_EDGES)
+    if links and not any(edges.values()):
+        edges[random.choice(_PLAIN_EDGES)].append(f"c{max(0, links - random.choice((1, 2)))}")
+    upstream[name] = _all_before(edges, upstream)
+    return StageSpec(
+        name,
+        _body,
+        StageKind.WORK,
+        tuple(edges["dependency"]),
+        timeout=random.choice((None, 0.25, 0.25, 0.5)),
+        after=tuple(edges["after"]),
+        fallback={"rows": []} if random.random() < 0.1 else None,
+        effects=random.choice((*Effects, *[Effects.KEYED] * 3)),
+    )
+
+
+def _random_edges(
+    random: Random, upstream: dict[str, set[str]], kinds: Sequence[str]
+) -> dict[str, list[str]]:
+    edges: dict[str, list[str]] = {kind: [] for kind in _EDGES}
+    density = random.choice((0.1, 0.2, 0.4, 0.6))
+    for earlier in upstream:
+        if random.random() < density:
+            edges[random.choice(kinds)].append(earlier)
+    return edges
+
+
+def _all_before(edges: dict[str, list[str]], upstream: dict[str, set[str]]) -> set[str]:
+    before = {each for kind in edges.values() for each in kind}
+    return before.union(*(upstream[each] for each in before))
 
 
 def _random_routes(random: Random, reads: list[str]) -> dict[str, Any]:

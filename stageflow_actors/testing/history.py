@@ -23,6 +23,8 @@ class What(StrEnum):
     ESCALATED = "escalated"
     """The supervisor gave up."""
     STARTED = "started"
+    BEGUN_AHEAD = "begun ahead"
+    """A process has begun the stage without being asked to."""
     EFFECT = "effect"
     """The body wrote something to the world outside."""
     BODY_OVER = "body over"
@@ -47,8 +49,9 @@ class Record(NamedTuple):
 
     ``stage`` is an index, -1 for the whole run. ``text`` is a reason, the type of an event or the
     status of a verdict, and ``data`` the rest of those two. ``seconds`` is what a timer was armed
-    with, ``is_alone`` says that an attempt was started in a process of its own. The facts of a tick
-    stand before what the engine commanded on them.
+    with, ``is_alone`` says that an attempt was started in a process of its own, and ``ahead`` which
+    stages the end of another one says to have begun after it. The facts of a tick stand before what
+    the engine commanded on them.
     """
 
     what: What
@@ -64,6 +67,7 @@ class Record(NamedTuple):
     seconds: float = 0.0
     data: Mapping[str, Any] | None = None
     is_alone: bool = False
+    ahead: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class History:
     """One run. ``faults`` counts what went wrong in it, by kind.
 
     ``crash`` is what the engine raised, if it did; ``is_cut_short`` says that the run was given up
-    after more steps than any run may need.
+    after more steps than any run may need. ``hosts`` are the stages of each process of several.
     """
 
     seed: int
@@ -82,11 +86,13 @@ class History:
     faults: Mapping[FaultKind, int] = field(default_factory=dict)
     crash: str | None = None
     is_cut_short: bool = False
+    hosts: tuple[frozenset[int], ...] = ()
 
     def story(self) -> str:
         """The run for a reader: its stages, then one line per record."""
         own = self.settings.model_dump(exclude_defaults=True)
-        lines = [f"seed {self.seed}, limit {self.limit_s} s, settings {own}"]
+        hosts = [sorted(host) for host in self.hosts]
+        lines = [f"seed {self.seed}, limit {self.limit_s} s, settings {own}, together {hosts}"]
         lines += [f"  {index}: {_shown(stage)}" for index, stage in enumerate(self.plan.stages)]
         lines += [self._line(record) for record in self.records]
         if self.crash is not None:
@@ -108,6 +114,8 @@ class History:
             told.append(f"attempt {record.attempt}")
         if record.is_alone:
             told.append("alone")
+        if record.ahead:
+            told.append(f"ahead {list(record.ahead)}")
         if record.timer is not None:
             told.append(f"timer {record.timer.kind} {record.seconds:g}s")
         told += [str(part) for part in (record.ending, record.text, record.data) if part]

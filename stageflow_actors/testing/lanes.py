@@ -78,7 +78,8 @@ class Lane:
     ``is_told``: it was told to stop; ``is_late``: because its time was up. ``in_doubt``: an
     attempt of it was lost or timed out. ``is_alone``: the last attempt had a process of its own.
     ``retries`` and ``deaths``, those that nothing else is guilty of, count since it was last
-    forgotten, ``rejections`` those of a guard in a row.
+    forgotten, ``rejections`` those of a guard in a row. ``is_ahead``: a process has begun it, and
+    the run has not caught up with that.
     """
 
     open: int = 0
@@ -86,6 +87,7 @@ class Lane:
     is_told: bool = False
     is_late: bool = False
     is_alone: bool = False
+    is_ahead: bool = False
     outcome: Outcome | None = None
     is_tolerated: bool = False
     in_doubt: bool = False
@@ -119,6 +121,7 @@ class Lane:
         """Another attempt begins."""
         self.open = self.last = attempt
         self.is_alone = is_alone
+        self.is_ahead = False
         self.is_told = self.is_late = self.is_tolerated = False
         self.outcome = None
 

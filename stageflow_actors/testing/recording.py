@@ -43,7 +43,8 @@ def record_of_fact(fact: Fact, at: float, tick: int) -> Record:
             return Record(What.ESCALATED, at, tick, text=reason)
         case StageEnded():
             place = (fact.stage, fact.attempt, fact.reason)
-            return Record(What.END_TOLD, at, tick, *place, fact.ending, fact.hint, fact.signal)
+            told = (fact.ending, fact.hint, fact.signal)
+            return Record(What.END_TOLD, at, tick, *place, *told, ahead=fact.ahead)
 
 
 def record_of_command(command: Command, at: float, tick: int) -> Record:

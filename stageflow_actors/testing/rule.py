@@ -18,6 +18,7 @@ class Rule(StrEnum):
     GATE = "nobody reads what a guard may still reject"
     NO_LATE_START = "what stops a run keeps stages from starting"
     FINALIZERS = "finalizers run after a failure"
+    AHEAD = "a run catches up with what was begun ahead of it"
     ATTEMPTS = "attempts follow each other, as often as the policy says"
     ONE_RESULT = "a result comes from the last attempt, once"
     ONCE_ONLY = "what may happen once only is not repeated in doubt"

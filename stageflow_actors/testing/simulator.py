@@ -16,14 +16,14 @@ from stageflow_actors.engine.commands import (
 )
 from stageflow_actors.engine.facts import RunAccepted, TimerFired, TimerKind
 from stageflow_actors.engine.machine import RunMachine
-from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.ports import Deployable
 from stageflow_actors.testing.faults import FaultKind, FaultPlan
 from stageflow_actors.testing.graphs import random_plan, random_settings
 from stageflow_actors.testing.history import History, Record, What
+from stageflow_actors.testing.hosts import draw_hosts, hosts_of
 from stageflow_actors.testing.recording import record_of_command, record_of_fact
-from stageflow_actors.testing.world import EPOCH_S, World
+from stageflow_actors.testing.world import EPOCH_S, Conditions, World
 
 _MOST_TICKS = 5_000
 """No run of a few stages needs as many: one that does goes round in circles."""
@@ -36,22 +36,27 @@ def simulate(
     faults: Collection[FaultKind] = frozenset(FaultKind),
     settings: Settings | None = None,
     limit_s: float | None = None,
+    shared: Collection[Collection[str]] | None = None,
 ) -> History:
     """Play one run of ``pipeline``, or of a random one, and tell what happened.
 
     The same arguments give the same history. ``seed`` decides on everything that is left to
     chance: how long bodies take and how they end, the order of what happens at one time, and which
     of ``faults`` strike when. ``limit_s`` is how long the run may take, in virtual seconds; without
-    one, a random pipeline has a random limit or none. Pass the history to ``violations``.
+    one, a random pipeline has a random limit or none. ``shared`` are the names of stages that
+    share a process, for each process of several; by default that is drawn, too. Such a process goes
+    on with what follows by itself, and all that is in it dies with it. Pass the history to
+    ``violations``.
 
     It shows what the engine decides under a schedule: which stages start, are repeated, skipped,
     stopped or killed, in which order, and how the run ends. It shows nothing of your code: no body
-    is called, and nothing of data, processes, networks, Ray or real time is in it. Outputs are
+    is called, and nothing of data, networks, Ray or real time is in it. Outputs are
     accepted as they are; contracts and routes are never broken. Many seeds without a violation make
     a defect unlikely; they prove nothing.
 
     Raises:
         PipelineValidationError: ``pipeline`` is not valid.
+        ValueError: ``shared`` has a name that no stage has, or one twice.
     """
     random = Random(seed)  # noqa: S311 - a schedule, and no secret
     if pipeline is None:
@@ -62,40 +67,29 @@ def simulate(
     fault_plan = FaultPlan(random, faults)
     if pipeline is None and limit_s is None and FaultKind.RUN_DEADLINE in fault_plan.active:
         limit_s = random.choice((*[None] * 8, 0.0, 1.0, 2.0, 3.0, 5.0))
-    run = _Simulation(seed, plan, settings or Settings(), limit_s, fault_plan, random)
-    return run.play()
+    drawn = draw_hosts(random, plan)
+    hosts = drawn if shared is None else hosts_of(plan, shared)
+    conditions = Conditions(seed, plan, settings or Settings(), limit_s, hosts)
+    return _Simulation(conditions, fault_plan, random).play()
 
 
 class _Simulation:
     """Performs what the engine commands, tells it what happens, and writes down both."""
 
-    def __init__(
-        self,
-        seed: int,
-        plan: Plan,
-        settings: Settings,
-        limit_s: float | None,
-        faults: FaultPlan,
-        random: Random,
-    ) -> None:
-        self._seed = seed
-        self._plan = plan
-        self._settings = settings
-        self._limit_s = limit_s
+    def __init__(self, conditions: Conditions, faults: FaultPlan, random: Random) -> None:
+        self._conditions = conditions
         self._faults = faults
         self._random = random
-        self._machine = RunMachine(plan, settings)
-        # Jumps have a source of their own: they change nothing else.
-        jumps = Random(f"jumps of {seed}")  # noqa: S311
-        self._world = World(plan, settings, random, faults, jumps, self._write)
+        self._machine = RunMachine(conditions.plan, conditions.settings)
+        self._world = World(conditions, random, faults, self._write)
         self._records: list[Record] = []
         self._ticks = 0
         self._crash: str | None = None
 
     def play(self) -> History:
         """From acceptance to silence, which comes after the verdict."""
-        world = self._world
-        world.inbox.append(RunAccepted(EPOCH_S, self._limit_s))
+        world, conditions = self._world, self._conditions
+        world.inbox.append(RunAccepted(EPOCH_S, conditions.limit_s))
         self._schedule_disturbances()
         self._tick()
         while self._goes_on and world.clock.step():
@@ -103,14 +97,15 @@ class _Simulation:
             if world.inbox and (is_moment_over or self._random.random() < 0.3):
                 self._tick()
         return History(
-            self._seed,
-            self._plan,
-            self._settings,
-            self._limit_s,
+            conditions.seed,
+            conditions.plan,
+            conditions.settings,
+            conditions.limit_s,
             tuple(self._records),
             dict(self._faults.counts),
             self._crash,
             self._ticks >= _MOST_TICKS,
+            conditions.hosts,
         )
 
     @property
@@ -126,7 +121,7 @@ class _Simulation:
                     world.cancel()  # before anything has begun
                 else:
                     world.clock.schedule(at_s, world.cancel)
-        if self._faults.strikes(FaultKind.ESCALATES, 0.2):
+        if self._faults.strikes(FaultKind.ESCALATES, 0.25):
             world.clock.schedule(random.choice((0.0, 0.25, 0.5, 1.0, 2.0)), world.escalate)
         for _ in range(2):
             at_s = random.choice((0.0, 0.25, 0.5, 1.0))
@@ -145,8 +140,8 @@ class _Simulation:
         for fact in facts:
             self._records.append(record_of_fact(fact, world.clock.now, self._ticks))
             is_deadline = isinstance(fact, TimerFired) and fact.timer.kind is TimerKind.RUN
-            is_none_left = isinstance(fact, RunAccepted) and fact.limit_s is not None
-            if is_deadline or (is_none_left and (self._limit_s or 0) <= 0):
+            has_limit = isinstance(fact, RunAccepted) and fact.limit_s is not None
+            if is_deadline or (has_limit and (self._conditions.limit_s or 0) <= 0):
                 self._faults.note(FaultKind.RUN_DEADLINE)
         try:
             commands = self._machine.advance(facts)
@@ -161,21 +156,17 @@ class _Simulation:
         self._records.append(record_of_command(command, world.clock.now, self._ticks))
         match command:
             case StartStage(stage, attempt):
-                world.start(stage, attempt, may_hang=self._will_be_stopped(stage))
+                world.bodies.start(stage, attempt, is_alone=command.is_alone)
             case InterruptStage(stage, attempt):
-                world.interrupt(stage, attempt)
+                world.bodies.interrupt(stage, attempt)
             case KillStage(stage, attempt):
-                world.kill(stage, attempt)
+                world.bodies.kill(stage, attempt)
             case ArmTimer(timer, seconds):
                 world.arm(timer, seconds)
             case DisarmTimer(timer):
                 world.disarm(timer)
             case EndRun():
                 world.is_ended = True
-
-    def _will_be_stopped(self, stage: int) -> bool:
-        limits = self._plan.stages[stage]
-        return any(each is not None for each in (limits.timeout_s, limits.total_s, self._limit_s))
 
     def _write(self, what: What, stage: int, attempt: int) -> None:
         self._records.append(Record(what, self._world.clock.now, self._ticks, stage, attempt))

@@ -39,6 +39,7 @@ class Story:
     ``causes`` are the reasons to stop so far, ``live`` the bodies that really are, ``answered``
     the first stage that answered a stop by asking for one. ``is_cancelled``: there has been
     something after which nothing starts, be it a cancel, the run's deadline or an escalation.
+    ``announced`` are stages that are said to have begun ahead of the run; it is at ``tick``.
     """
 
     def __init__(self, history: History) -> None:
@@ -49,6 +50,8 @@ class Story:
         self.change: Change | None = None
         self.causes: list[Cause] = []
         self.live: set[tuple[int, int]] = set()
+        self.announced: set[int] = set()
+        self.tick = 0
         self.armed: set[Timer] = set()
         self.retries_spent = 0
         self.is_cancelled = False
@@ -84,17 +87,18 @@ class Story:
         is_failure = cause is not None and cause.rank in (Rank.FAILURE, Rank.TIMEOUT)
         return is_failure and not self.is_cancelled
 
+    def is_caught_up_with(self, record: Record) -> bool:
+        """Whether a start is none: the stage was begun ahead of the run, as that has heard."""
+        return record.what is What.STARTED and record.stage in self.announced
+
     def read(self, record: Record) -> None:
         """Take note of the next record."""
-        self.change = None
+        self.change, self.tick = None, record.tick
         match record.what:
             case What.ACCEPTED | What.CANCEL_ASKED | What.ESCALATED | What.FIRED:
                 self._read_stop(record)
-            case What.STARTED:
-                self.lanes[record.stage].start(record.attempt, is_alone=record.is_alone)
-                self.live.add((record.stage, record.attempt))
-            case What.BODY_OVER:
-                self.live.discard((record.stage, record.attempt))
+            case What.STARTED | What.BEGUN_AHEAD | What.BODY_OVER:
+                self._read_body(record)
             case What.TOLD_TO_STOP:
                 self._read_told(record)
             case What.END_TOLD:
@@ -130,6 +134,19 @@ class Story:
         if any(lanes[guard].outcome in _NO_PASS for guard in stage.gates):
             return Note.BLOCKED
         return Note.REASON if stage.conditional and Note.REASON in notes else None
+
+    def _read_body(self, record: Record) -> None:
+        lane, body = self.lanes[record.stage], (record.stage, record.attempt)
+        if record.what is What.BODY_OVER:
+            self.live.discard(body)
+        elif record.what is What.BEGUN_AHEAD:
+            lane.is_ahead = True
+            self.live.add(body)
+        else:
+            if not self.is_caught_up_with(record):
+                self.live.add(body)
+            self.announced.discard(record.stage)
+            lane.start(record.attempt, is_alone=record.is_alone)
 
     def _read_stop(self, record: Record) -> None:
         if record.what is What.CANCEL_ASKED:
@@ -182,6 +199,9 @@ class Story:
         if lane.open != record.attempt:
             return  # told before, or of an attempt that is of no interest any more
         lane.open = 0
+        self.announced.update(record.ahead)
+        if record.ahead:
+            lane.is_late = False  # others go on from it: it was in time
         lane.deaths += is_death(record) and not lane.is_told
         outcome = self._outcome_of(record, lane)
         if lane.is_late or record.ending in (Ending.LOST, Ending.TIMED_OUT):

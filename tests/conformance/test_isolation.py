@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import decimal
 import math
 import threading
 import zoneinfo
@@ -84,6 +85,38 @@ async def test_data_changed_by_its_maker_afterwards_stays_as_returned(runtime):
     assert first["keep"].data["box"].items == [0, 1]
     assert second["keep"].data["plain"] == {"n": [0, 1, 1]}
     assert second["keep"].data["box"].items == [0, 1, 1]
+
+
+class KeepArray:
+    """Returns the array that it keeps, and writes into it on every execution."""
+
+    kind = StageKind.WORK
+
+    def __init__(self):
+        self.array = np.zeros(2**18)
+
+    async def execute(self, ctx):
+        self.array += 1
+        return {"array": self.array}
+
+
+async def test_array_written_by_its_maker_afterwards_stays_as_returned(runtime):
+    async with runtime.deploy(Pipeline().with_stage("keep", KeepArray)) as app:
+        results = [await app.run() for _turn in range(3)]
+    arrays = [each["keep"].data["array"] for each in results]
+    assert [(each.min(), each.max()) for each in arrays] == [(1, 1), (2, 2), (3, 3)]
+
+
+async def test_context_variable_that_a_stage_sets_is_not_there_for_the_next(run):
+    async def make(ctx):
+        decimal.setcontext(decimal.Context(prec=7))
+        return {"digits": decimal.getcontext().prec}
+
+    async def use(ctx):
+        return {"digits": decimal.getcontext().prec}
+
+    outputs = (await run(producer_and_consumer(make, use))).outputs
+    assert [outputs[name].data["digits"] for name in ("make", "use")] == [7, 28]
 
 
 async def test_objects_arrive_as_a_copy_for_each_reader(run):

@@ -18,8 +18,10 @@ IN_EVERY_RUN = {
     },
     "test_isolation": {
         "test_plain_data_arrives_deeply_read_only",
+        "test_context_variable_that_a_stage_sets_is_not_there_for_the_next",
         "test_objects_arrive_as_a_copy_for_each_reader",
         "test_arrays_arrive_read_only_with_shape_type_and_values",
+        "test_array_written_by_its_maker_afterwards_stays_as_returned",
         "test_odd_but_legal_values_arrive_unchanged",
         "test_output_that_cannot_leave_fails_its_stage_and_loses_nothing_else",
     },

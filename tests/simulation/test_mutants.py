@@ -3,9 +3,9 @@
 import pytest
 
 from stageflow_actors.testing import Rule, simulate, violations
-from tests.simulation import mutants, mutants_of_deaths
+from tests.simulation import mutants, mutants_ahead, mutants_of_deaths
 
-MUTANTS = [*mutants.MUTANTS, *mutants_of_deaths.MUTANTS]
+MUTANTS = [*mutants.MUTANTS, *mutants_of_deaths.MUTANTS, *mutants_ahead.MUTANTS]
 MOST_SEEDS = 1_000
 
 

@@ -123,10 +123,12 @@ def test_without_faults_none_happens():
 def test_effects_are_written_by_live_bodies_only():
     written = 0
     for seed in range(100):
-        live = set()
+        live, announced = set(), set()
         for record in play(seed).records:
             body = (record.stage, record.attempt)
-            if record.what is What.STARTED:
+            announced.update((stage, 1) for stage in record.ahead)
+            has_started = record.what is What.STARTED and body not in announced
+            if has_started or record.what is What.BEGUN_AHEAD:
                 live.add(body)
             elif record.what is What.BODY_OVER:
                 live.remove(body)

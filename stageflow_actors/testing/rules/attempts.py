@@ -18,7 +18,8 @@ def attempts_follow_each_other(story: Story, record: Record) -> Iterator[str]:
     if record.what is not What.STARTED:
         return
     lane, name = story.lanes[record.stage], story.stages[record.stage].name
-    if lane.open or any(stage == record.stage for stage, _attempt in story.live):
+    runs = any(stage == record.stage for stage, _attempt in story.live)
+    if lane.open or (runs and not story.is_caught_up_with(record)):
         yield f"{name} started again while it ran"
     if record.attempt != lane.last + 1:
         yield f"attempt {record.attempt} of {name} followed attempt {lane.last}"

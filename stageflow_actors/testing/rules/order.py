@@ -58,9 +58,12 @@ def reads_nothing_rejected(story: Story, record: Record) -> Iterator[str]:
 
 
 def starts_nothing_late(story: Story, record: Record) -> Iterator[str]:
-    """After a failure only finalizers start, and after any other reason to stop nothing does."""
+    """After a failure only finalizers start, and after any other reason to stop nothing does.
+
+    What has begun ahead of the run is not started by it any more.
+    """
     cause = story.cause
-    if record.what is not What.STARTED or cause is None:
+    if record.what is not What.STARTED or cause is None or story.is_caught_up_with(record):
         return
     name = story.stages[record.stage].name
     if story.is_cancelled:

@@ -12,6 +12,7 @@ from stageflow_actors.testing.telling import Story
 _SILENT = frozenset(
     {
         What.STARTED,
+        What.BEGUN_AHEAD,
         What.EFFECT,
         What.TOLD_TO_STOP,
         What.KILLED,
