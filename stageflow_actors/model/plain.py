@@ -75,13 +75,13 @@ Time = Annotated[datetime, BeforeValidator(to_plain_time)]
 """A point in time, with its zone."""
 
 
-_EXACT_YEARS = range(1900, 2100)
-"""Whose seconds since the Unix epoch are exact, to the microsecond, as a float."""
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+"""Between them, seconds since the Unix epoch are exact to the microsecond as a float."""
 
 
 def packed_time(value: datetime) -> float | datetime:
     """``value`` as seconds since the Unix epoch, where that says all: they pickle much faster."""
-    is_exact = value.tzinfo is UTC and value.year in _EXACT_YEARS
+    is_exact = value.tzinfo is UTC and _FIRST_YEAR <= value.year <= _LAST_YEAR
     return value.timestamp() if is_exact else value
 
 

@@ -108,6 +108,16 @@ async def test_arrays_are_equal_and_read_only_and_never_pass_through_the_supervi
     assert outputs["make"].data["array"].nbytes == 64 * MIB
 
 
+@in_session
+async def test_a_big_array_travels_in_the_messages_where_the_settings_say_so():
+    settings = Settings(max_inline_bytes=4 * MIB)
+    async with RayRuntime(settings=settings).deploy(made_and(turn)) as app:
+        outputs = (await result_of(app, "2")).outputs
+    assert np.array_equal(outputs["then"].data["array"], array_of(2)[::-1])
+    assert not outputs["then"].data["could_write"]
+    assert not outputs["make"].data["array"].flags.writeable
+
+
 class Reads:
     """Fails when it reads for the first time; then tells what it has read."""
 
