@@ -10,6 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.benchmarks.cores import worth_of_all
 from tests.benchmarks.figures import Figure, Row, Skipped
 
 _HEAD = ("Figure", "Ours", "Peer", "Ratio (10th to 90th percentile)", "Bar", "")
@@ -21,6 +22,7 @@ def machine() -> dict[str, str]:
     """What decides how long things take."""
     return {
         "cores": str(os.cpu_count()),
+        "all cores at once": f"{worth_of_all():.2f} times one alone",
         "cpu": _cpu_model(),
         "memory": f"{_memory_bytes() / _GIGABYTE:.0f} GB",
         "system": f"{platform.system()} {platform.release()}",
