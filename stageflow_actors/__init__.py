@@ -15,6 +15,8 @@ from stageflow_actors.errors import (
     AuthenticationError,
     CircuitBreakerOpenError,
     CleanupClosedError,
+    ConfigurationError,
+    ConfigurationProblem,
     ContractErrorInfo,
     CriticalInterceptorError,
     CycleDetectedError,
@@ -221,6 +223,7 @@ if TYPE_CHECKING:
         summary_from_output,
     )
     from stageflow_actors.model.settings import Settings
+    from stageflow_actors.pipeline_files import load_pipelines
     from stageflow_actors.providers import (
         Cost,
         EmbeddingResponse,
@@ -309,6 +312,7 @@ _LAZY = {
     "get_default_interceptors": "stageflow_actors.interceptors",
     "get_event_sink": "stageflow_actors.actors.observation",
     "hash_retry_payload": "stageflow_actors.actors.hints",
+    "load_pipelines": "stageflow_actors.pipeline_files",
     "ok_output": "stageflow_actors.model.payloads",
     "payload_from_inputs": "stageflow_actors.model.payloads",
     "payload_from_results": "stageflow_actors.model.payloads",
@@ -357,6 +361,8 @@ __all__ = [
     "CircuitBreakerOpenError",
     "CleanupClosedError",
     "CleanupFailure",
+    "ConfigurationError",
+    "ConfigurationProblem",
     "ContextSnapshot",
     "ContractCompatibilityReport",
     "ContractErrorInfo",
@@ -511,6 +517,7 @@ __all__ = [
     "get_default_interceptors",
     "get_event_sink",
     "hash_retry_payload",
+    "load_pipelines",
     "ok_output",
     "payload_from_inputs",
     "payload_from_results",

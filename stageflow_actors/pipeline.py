@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
+from stageflow_actors.configuration.form import FileForm
 from stageflow_actors.errors import (
     ContractErrorInfo,
     InvalidRunInputError,
@@ -169,7 +170,7 @@ class StageGraph(_Runnable):
         return list(self.plan.stage_names)
 
 
-class Pipeline(_Runnable):
+class Pipeline(_Runnable, FileForm):
     """Stages and their dependencies. Every method returns a new pipeline; none changes this one.
 
     Stages may be added in any order; dependencies are checked by ``build``.
@@ -222,13 +223,13 @@ class Pipeline(_Runnable):
     def compose(self, other: Pipeline) -> Self:
         """A pipeline with the stages of both; a stage in both must be the same in both.
 
-        Named ``a+b``, or ``a`` where both have that name.
+        Named ``a+b``, or ``a`` where both have that name. What a file says of all of ``a`` holds.
 
         Raises:
             PipelineValidationError: two different stages share a name (``CONTRACT-004-CONFLICT``).
         """
         name = self.name if self.name == other.name else f"{self.name}+{other.name}"
-        combined = type(self)(name).with_stages(*self.declared())
+        combined = self._empty(name).with_stages(*self.declared())
         for spec in other.declared():
             mine = self.get_stage(spec.name)
             if mine is None:
@@ -272,9 +273,8 @@ class Pipeline(_Runnable):
         """
         if execution is DEFAULT_EXECUTION and interceptors is None:
             return self._graph
-        return StageGraph(
-            self.declared(), name=self.name, execution=execution, interceptors=interceptors
-        )
+        options = self._graph_options(execution, interceptors)
+        return StageGraph(self.declared(), name=self.name, **options)
 
     @property
     def plan(self) -> Plan:  # type: ignore[override] # computed here, stored in StageGraph
@@ -288,7 +288,7 @@ class Pipeline(_Runnable):
 
     @property
     def execution(self) -> ExecutionConfig:  # type: ignore[override]
-        """What a failure does to the rest of a run: ends it."""
+        """What a failure does to the rest of a run: ends it, unless a file says otherwise."""
         return self._graph.execution
 
     @property
@@ -303,7 +303,7 @@ class Pipeline(_Runnable):
 
     @cached_property
     def _graph(self) -> StageGraph:
-        return StageGraph(self.declared(), name=self.name)
+        return StageGraph(self.declared(), name=self.name, **self._graph_options())
 
     def declared(self) -> list[StageSpec]:
         """The stages as they were added; whether they form a pipeline is not checked."""
@@ -312,7 +312,7 @@ class Pipeline(_Runnable):
     def _with(self, spec: StageSpec) -> Self:
         if self.has_stage(spec.name):
             raise duplicate_stage(self.name, spec.name)
-        grown = type(self)(self.name)
+        grown = self._empty(self.name)
         grown._lineage = self._lineage.grow(self._length, spec)
         grown._length = self._length + 1
         return grown

@@ -13,6 +13,7 @@ from stageflow_actors.cli.graph import graph
 from stageflow_actors.cli.interrupts import end_at_next_interrupt
 from stageflow_actors.cli.lint import lint
 from stageflow_actors.cli.run import run
+from stageflow_actors.cli.validate import validate
 
 
 def _show_version(is_asked: bool) -> None:
@@ -41,7 +42,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for command in (run, graph, lint, doctor):
+    for command in (run, graph, lint, validate, doctor):
         app.command()(command)
     return app
 

@@ -1,15 +1,16 @@
-"""From the text ``module:attribute`` to a pipeline."""
+"""From the text ``module:attribute``, or the path of a file, to a pipeline."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from stageflow_actors.cli.failure import CommandError
-from stageflow_actors.cli.modules import import_target
+from stageflow_actors.cli.modules import import_target, make_importable, send_code_in
 from stageflow_actors.cli.target import Target, parse_target
 from stageflow_actors.errors import StageflowError, describe_exception
 from stageflow_actors.model.stage import StageSpec
@@ -22,13 +23,20 @@ def load_pipeline(text: str) -> Loaded:
     """The pipeline that ``text`` names, not necessarily one that builds.
 
     The attribute is a ``Pipeline``, a ``StageGraph``, or a function without parameters that returns
-    one of them.
+    one of them. In a file of pipelines it is the name of one.
 
     Raises:
         CommandError: it cannot be had; message and hint say why and what to do.
         StageflowError: making it raised this.
     """
     target = parse_target(text)
+    if target.file is not None and target.is_declared:
+        folder = target.file.resolve().parent
+        make_importable(Path.cwd())
+        make_importable(folder)
+        declared = Pipeline.from_file(target.file, target.attribute or None)
+        send_code_in(folder)
+        return declared
     module = import_target(target)
     if not target.attribute:
         raise _no_attribute(target, module)

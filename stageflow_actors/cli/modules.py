@@ -24,7 +24,7 @@ def import_target(target: Target) -> ModuleType:
     Raises:
         CommandError: there is none (``CLI-MODULE``), or importing it raised (``CLI-IMPORT``).
     """
-    _make_importable(Path.cwd())
+    make_importable(Path.cwd())
     try:
         if target.file is not None:
             return _from_file(target.file)
@@ -39,9 +39,27 @@ def import_target(target: Target) -> ModuleType:
         raise _raised(target, error) from error
 
 
-def _make_importable(folder: Path) -> None:
+def make_importable(folder: Path) -> None:
+    """Modules in ``folder`` can be imported, here and in the processes of stages."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+
+
+def send_code_in(folder: Path) -> None:
+    """What was imported from ``folder`` travels by value: no other process has it on its path.
+
+    Modules of the current directory need not: Ray's processes start there.
+    """
+    if folder == Path.cwd():
+        return
+    for name, module in list(sys.modules.items()):
+        outermost = getattr(sys.modules.get(name.partition(".")[0]), "__file__", None)
+        if outermost is None or name == "__main__":
+            continue
+        path = Path(outermost)
+        holder = path.parent.parent if path.stem == "__init__" else path.parent
+        if holder == folder:
+            cloudpickle.register_pickle_by_value(module)
 
 
 def _from_file(file: Path) -> ModuleType:
@@ -49,7 +67,7 @@ def _from_file(file: Path) -> ModuleType:
     if not file.is_file():
         raise _no_such_file(file)
     path = file.resolve()
-    _make_importable(path.parent)
+    make_importable(path.parent)
     name = _free_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -11,7 +11,8 @@ TargetArgument = Annotated[
     typer.Argument(
         metavar="MODULE:ATTRIBUTE",
         help="Where the pipeline is: shop.support:pipeline or path/to/file.py:pipeline. "
-        "A pipeline, or a function without parameters that returns one.",
+        "A pipeline, or a function without parameters that returns one. Or a file that declares "
+        "pipelines: flows.yaml, or flows.yaml:chat for one of several.",
         show_default=False,
     ),
 ]

@@ -1,4 +1,4 @@
-"""What ``module:attribute`` and ``path/to/file.py:attribute`` name, and how such a text is read."""
+"""What names a pipeline: ``module:attribute``, ``file.py:attribute``, ``file.yaml:name``."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stageflow_actors.cli.failure import CommandError
+from stageflow_actors.configuration.places import SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a pipeline is: in a module, or in a file if ``file`` is set.
 
-    ``attribute`` may have dots; it is empty where none was given.
+    ``attribute`` may have dots; it is empty where none was given. In a file that ``is_declared`` it
+    is the name of a pipeline, and ``module`` is empty.
     """
 
     text: str
     module: str
     attribute: str
     file: Path | None = None
+    is_declared: bool = False
 
 
 def parse_target(text: str) -> Target:
@@ -30,6 +33,8 @@ def parse_target(text: str) -> Target:
     place, colon, attribute = text.rpartition(":")
     if not colon or _is_drive(place):
         place, attribute = text, ""
+    if place.lower().endswith(SUFFIXES):
+        return Target(text, "", attribute, Path(place), is_declared=True)
     parts = attribute.split(".") if attribute else []
     if not place or not all(part.isidentifier() for part in parts):
         raise _unreadable(text)
@@ -48,6 +53,7 @@ def _is_drive(place: str) -> bool:
 def _unreadable(text: str) -> CommandError:
     return CommandError(
         f"{text!r} does not name a pipeline.",
-        hint="Write module:attribute, as in shop.support:pipeline, or path/to/file.py:attribute.",
+        hint="Write module:attribute, as in shop.support:pipeline, path/to/file.py:attribute, or "
+        "path/to/file.yaml.",
         code="CLI-TARGET",
     )

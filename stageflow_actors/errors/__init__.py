@@ -7,6 +7,7 @@
     |   `-- PolicyError                          ... or its policy makes no sense
     |-- PipelineValidationError    (ValueError)  the stages do not form a pipeline
     |   `-- CycleDetectedError                   ... because they depend on each other in a circle
+    |-- ConfigurationError         (ValueError)  a file does not declare pipelines; has ``problems``
     |-- InvalidRunInputError       (ValueError)  a run was asked for with inputs it cannot use
     |-- SnapshotError              (ValueError)  a snapshot cannot be read from, or written as, JSON
     |-- UndeclaredDependencyError  (KeyError)    a stage read an output that it did not declare
@@ -62,6 +63,7 @@ from stageflow_actors.errors.access import (
     SnapshotError,
     UndeclaredDependencyError,
 )
+from stageflow_actors.errors.configuration import ConfigurationError, ConfigurationProblem
 from stageflow_actors.errors.definition import (
     ContractErrorInfo,
     CycleDetectedError,
@@ -124,6 +126,8 @@ __all__ = [
     "AuthenticationError",
     "CircuitBreakerOpenError",
     "CleanupClosedError",
+    "ConfigurationError",
+    "ConfigurationProblem",
     "ContractErrorInfo",
     "CriticalInterceptorError",
     "CycleDetectedError",

@@ -57,6 +57,7 @@ CODES = {
     "StageDefinitionError": "STAGE-DEFINITION",
     "PipelineValidationError": "CONTRACT-004-EMPTY",
     "CycleDetectedError": "CONTRACT-004-CYCLE",
+    "ConfigurationError": "CONFIG-KEY",
     "InvalidRunInputError": "RUN-INPUT",
     "SnapshotError": "SNAPSHOT-INVALID",
     "UndeclaredDependencyError": "INPUT-UNDECLARED",
@@ -103,6 +104,9 @@ CODES = {
     "InterceptorReturnTypeError": "INTERCEPTOR-RETURN-TYPE",
 }
 SPECIAL = {
+    "ConfigurationError": lambda: errors.ConfigurationError(
+        "a.yaml", [errors.ConfigurationProblem("unknown key", "a.yaml", 3, code="CONFIG-KEY")]
+    ),
     "PipelineValidationError": validation_error,
     "CycleDetectedError": lambda: errors.CycleDetectedError(["a", "b", "a"]),
     "UndeclaredDependencyError": lambda: errors.UndeclaredDependencyError("a", ["b"], "c"),

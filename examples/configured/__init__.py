@@ -1,0 +1,1 @@
+"""A help desk whose pipeline stands in a file."""

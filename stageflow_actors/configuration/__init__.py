@@ -1,0 +1,1 @@
+"""Pipelines as files: read from YAML or TOML, checked, and written as YAML."""
