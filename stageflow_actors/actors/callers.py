@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from stageflow_actors.actors.event_log import EventLog
 from stageflow_actors.actors.exchange import Exchange, Exchanges
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.far_outputs import is_far
-from stageflow_actors.actors.messages import RunReport, RunRequest, Watch
+from stageflow_actors.actors.messages import Reading, RunReport, RunRequest, Watch
+from stageflow_actors.actors.outlets import Outlets, Piece
 from stageflow_actors.actors.parcels import Parcel
-from stageflow_actors.actors.wire import Wire, events_to_wire, report_to_wire, request_of, size_of
+from stageflow_actors.actors.wire import (
+    Wire,
+    events_to_wire,
+    pieces_to_wire,
+    report_to_wire,
+    request_of,
+    size_of,
+)
 from stageflow_actors.model.settings import Settings
 
-EVENTS, REPORT, LOST = 0, 1, 2
-"""What a caller is told of a run: news, its end, or that it was lost to a defect."""
+EVENTS, REPORT, LOST, PIECES = 0, 1, 2, 3
+"""What a caller is told of a run: news, its end, that it was lost to a defect, its stream."""
 _EVENT_SIZE = 60
 """About how many bytes one event has on its way."""
 
@@ -40,8 +48,11 @@ class Callers:
     watches, as they come; the report brings the rest.
     """
 
-    def __init__(self, begin: Callable[[RunRequest], None], settings: Settings) -> None:
+    def __init__(
+        self, begin: Callable[[RunRequest], None], outlets: Outlets, settings: Settings
+    ) -> None:
         self._begin = begin
+        self._outlets = outlets
         self._settings = settings
         self._exchanges = Exchanges(self._take, settings)
         self._callers: dict[str, _Caller] = {}
@@ -64,6 +75,7 @@ class Callers:
         """Tell the end of the run, or why it was lost."""
         caller = self._callers.pop(run)
         caller.exchange.due -= 1
+        self._tell_pieces(run, caller, self._outlets.close(run))
         if isinstance(report, Failure):
             caller.exchange.tell((run, LOST, report), _EVENT_SIZE)
         else:
@@ -75,14 +87,34 @@ class Callers:
                 is_last=not caller.exchange.due,
             )
 
-    def _take(self, exchange: Exchange, message: Wire | Watch) -> None:
+    def _take(self, exchange: Exchange, message: Wire | Watch | Reading) -> None:
         if isinstance(message, Watch):
             self._watch(message.run)
+            return
+        if isinstance(message, Reading):
+            self._read(message)
             return
         exchange.due += 1
         request = request_of(message)
         self._callers[request.run] = _Caller(exchange, is_watching=request.is_watched)
         self._begin(request)
+
+    def _read(self, reading: Reading) -> None:
+        run, seq, is_over = reading
+        caller = self._callers.get(run)
+        if caller is None:
+            return  # its report is on its way, with what is held
+        if is_over:
+            self._outlets.leave(run)
+        elif seq:
+            self._outlets.read_to(run, seq)
+        else:
+            self._outlets.read(run, partial(self._tell_pieces, run, caller))
+
+    def _tell_pieces(self, run: str, caller: _Caller, pieces: Sequence[Piece]) -> None:
+        if pieces:
+            size = sum(piece.data.size + _EVENT_SIZE for piece in pieces)
+            caller.exchange.tell((run, PIECES, pieces_to_wire(pieces)), size)
 
     def _watch(self, run: str) -> None:
         caller = self._callers.get(run)

@@ -80,6 +80,9 @@ class Exchange:
             return self._wrapped(again)
         if again or not post.listens:
             return self._wrapped((*again, *self._gathered()))
+        await asyncio.sleep(0)  # what ends in the next turn of the loop is told in that turn
+        if self._ready or post.serial != self._newest:
+            return self._wrapped(tuple(self._gathered()))
         return self._wrapped(tuple(await self._news()))
 
     @property
@@ -130,8 +133,6 @@ class Exchange:
 
     async def _news(self) -> Replies:
         waiting = self._waiting = self._loop.create_future()
-        if self._ready:
-            self._release_soon()
         replies: Replies = await waiting
         return replies
 

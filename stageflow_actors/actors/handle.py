@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from stageflow_actors.actors.event_log import OwnNumbers
 from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.messages import Receipt, RunReport
+from stageflow_actors.actors.outlets import Piece
+from stageflow_actors.actors.piece_inbox import PieceInbox, PieceSource
 from stageflow_actors.actors.reports import result_of, result_without_report
 from stageflow_actors.actors.start_hooks import Questions, StartHooks
 from stageflow_actors.errors import RuntimeFault, describe_exception
@@ -26,6 +28,7 @@ from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.policies.execution import ExecutionConfig
 from stageflow_actors.model.results import RunResult
 from stageflow_actors.model.settings import Settings
+from stageflow_actors.model.streaming import Audience, StreamPiece
 
 
 class RunHandle(ABC):
@@ -46,6 +49,8 @@ class RunHandle(ABC):
         "_context",
         "_error_calls",
         "_finishing",
+        "_has_all_pieces",
+        "_inbox",
         "_is_watching",
         "_last_seq",
         "_news",
@@ -55,6 +60,7 @@ class RunHandle(ABC):
         "_result",
         "_seen",
         "_started_at",
+        "_stream_window_bytes",
         "_waiters",
         "loop",
     )
@@ -75,6 +81,9 @@ class RunHandle(ABC):
         self._cancellation = Cancellation()
         self._pump = pump
         self.loop = asyncio.get_running_loop()
+        self._inbox: PieceInbox | None = None
+        self._has_all_pieces = False
+        self._stream_window_bytes = settings.stream_window_bytes
         self._seen: list[Event] = []
         self._last_seq = 0
         self._numbers = OwnNumbers()
@@ -171,6 +180,36 @@ class RunHandle(ABC):
             news.clear()
             await news.wait()
 
+    def stream(
+        self, audience: Audience | str | None = Audience.USER
+    ) -> AsyncGenerator[StreamPiece]:
+        """What the stages stream out for ``audience``, or for anybody with ``None``.
+
+        In order, while the run goes on, to its end. Held is what came before, up to
+        ``Settings.max_held_stream_bytes``. A stage waits for a reader that is behind; one that
+        leaves the loop wants nothing more. A run has one reader.
+
+        Raises:
+            StreamError: it has one already, or there is no such audience.
+        """
+        return self._open_inbox().read(audience)
+
+    def take_pieces(self, pieces: Sequence[Piece]) -> None:
+        """For the runtime: they have arrived."""
+        if pieces:
+            self._open_inbox().put(pieces)
+
+    def _open_inbox(self) -> PieceInbox:
+        if self._inbox is None:
+            self._inbox = PieceInbox(self._stream_window_bytes, self._piece_source())
+            if self._has_all_pieces:
+                self._inbox.close()
+        return self._inbox
+
+    @abstractmethod
+    def _piece_source(self) -> PieceSource:
+        """Where the pieces of the run come from."""
+
     @abstractmethod
     def _watch(self) -> None:
         """Have the events of the run taken as they come, from now on."""
@@ -220,6 +259,9 @@ class RunHandle(ABC):
         )
 
     def _conclude(self, result: RunResult) -> None:
+        self._has_all_pieces = True
+        if self._inbox is not None:
+            self._inbox.close()
         if self._error_calls is None and self._answering is None and self._cleanups.close_empty():
             self._end(result)
         else:
@@ -248,10 +290,10 @@ class RunHandle(ABC):
         for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(result)
-        if self._callback is not None:
-            self._callback(self)
         if self._news is not None:
             self._news.set()
+        if self._callback is not None:
+            self._callback(self)
 
     def _take(self, events: Sequence[Event]) -> None:
         fresh: Sequence[Event] = events

@@ -77,9 +77,9 @@ class Lease:
                     self._follow(follower)
         self._gathered.append((execution, receipt))
         if not self._running:
-            self._flush()
+            self.flush()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_HELD_S, self._flush)
+            self._timer = asyncio.get_running_loop().call_later(_HELD_S, self.flush)
 
     def _may_begin(self, follower: Follower) -> bool:
         return follower.waits_for <= self._done.keys()
@@ -91,7 +91,7 @@ class Lease:
         self._running += 1
         self._begin(self._envelope._replace(stage=follower.stage, assignment=work), self)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """In order: what was begun after another comes after it."""
         if self._timer is not None:
             self._timer.cancel()

@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 from collections.abc import Coroutine, Mapping, Sequence
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,11 +25,14 @@ from stageflow_actors.actors.local_children import LocalChildren
 from stageflow_actors.actors.local_stages import LocalStages
 from stageflow_actors.actors.messages import Receipt, RunReport, StageKey
 from stageflow_actors.actors.nursery import Nursery
+from stageflow_actors.actors.outlets import Outlets, Read
 from stageflow_actors.actors.parental_bodies import ParentalBodies
+from stageflow_actors.actors.piece_inbox import PieceSource
 from stageflow_actors.actors.reports import refused_report
 from stageflow_actors.actors.run import CLOSED, Run
 from stageflow_actors.actors.runtime import Runtime
 from stageflow_actors.actors.sealing import seal_view, view_to_payload
+from stageflow_actors.actors.stage_stream import OpenStreams
 from stageflow_actors.actors.start_hooks import HookDesk, Questions
 from stageflow_actors.actors.waiting_room import Turn, WaitingRoom
 from stageflow_actors.actors.wiring import wire
@@ -85,6 +89,8 @@ class LocalDeployment(Deployment):
         self._settings = settings
         self._abandoned: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.TimerHandle | None = None
+        self._streams = OpenStreams(settings)
+        self.outlets = Outlets(pipeline.plan.stage_names, self._streams.give_back, settings)
         self.room = WaitingRoom(settings, self._begin)
 
     async def _describe(self) -> dict[str, Any]:
@@ -99,6 +105,7 @@ class LocalDeployment(Deployment):
             "stages": [
                 {"name": stage.name, "kind": stage.kind, "pid": pid} for stage in self.plan.stages
             ],
+            "streams": self.outlets.describe(),
             "calls_to_supervisor": 0,
             "calls_to_stages": 0,
             **self._gates.describe(),
@@ -122,6 +129,7 @@ class LocalDeployment(Deployment):
         await self._within_limit("runs", [handle.result() for handle in self._live])
         if self._sweeping is not None:
             self._sweeping.cancel()
+            self._sweeping = None
         if self._children is not None:
             await self._children.close()
         self._warn_of(await self._stages.close(), "teardowns")
@@ -162,7 +170,7 @@ class LocalDeployment(Deployment):
         desk = HookDesk() if context.start_hooks else None
         name = str(next(self._numbers))
         handle = _LocalRunHandle(name, self, context, self._settings, desk)
-        start = _Start(name, context, view, keys, desk, handle)
+        start = _Start(name, context, view, keys, desk, handle, copy_context())
         if context.cancellation.reason is not None:
             self._begin(Turn(start, 0.0, context.cancellation.reason))
             return handle
@@ -179,9 +187,18 @@ class LocalDeployment(Deployment):
         return handle
 
     def _begin(self, turn: Turn[_Start]) -> None:
-        name, context, view, keys, desk, handle = turn.item
+        name, context, view, keys, desk, handle, around = turn.item
         local: Bodies[Ends] = LocalBodies(
-            self._stages, view, context.timer, self._abandoned, name, self._nursery, handle.loop
+            self._stages,
+            view,
+            context.timer,
+            self._abandoned,
+            name,
+            self._nursery,
+            handle.loop,
+            self.outlets,
+            self._streams,
+            around,
         )
         parental = None
         if self._children is not None:
@@ -190,6 +207,7 @@ class LocalDeployment(Deployment):
         run = Run(self.plan, bodies, self._settings, handle.loop)
         if parental is not None:
             parental.open(run.log)
+        self.outlets.begin(name, run.log)
         run.ended.add_done_callback(partial(self._ended, name, bodies))
         limit_s = context.limit_s
         if limit_s is not None:
@@ -227,12 +245,31 @@ class _Start(NamedTuple):
     keys: Mapping[int, StageKey]
     desk: HookDesk | None
     handle: _LocalRunHandle
+    around: Context
+    """Of who has started it: when its turn comes, another run's has just ended."""
+
+
+class _LocalPieces(NamedTuple):
+    """What a run streams out, of the deployment in this process."""
+
+    outlets: Outlets
+    run: str
+    take: Read
+
+    def read(self) -> None:
+        self.outlets.read(self.run, self.take)
+
+    def read_to(self, seq: int) -> None:
+        self.outlets.read_to(self.run, seq)
+
+    def leave(self) -> None:
+        self.outlets.leave(self.run)
 
 
 class _LocalRunHandle(RunHandle):
     """Of a run that may still wait for its turn, or is refused."""
 
-    __slots__ = ("_desk", "_is_old", "_name", "_room", "_run")
+    __slots__ = ("_desk", "_is_old", "_name", "_outlets", "_room", "_run")
 
     def __init__(
         self,
@@ -244,6 +281,7 @@ class _LocalRunHandle(RunHandle):
     ) -> None:
         self._name = name
         self._room = deployment.room
+        self._outlets = deployment.outlets
         self._desk = desk
         self._run: Run | None = None
         super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
@@ -260,6 +298,7 @@ class _LocalRunHandle(RunHandle):
         """It will not begin at all."""
         if self._desk is not None:
             self._desk.close()
+        self._outlets.close(self._name)
         self._reported(report)
 
     def flush_if_old(self) -> None:
@@ -269,6 +308,7 @@ class _LocalRunHandle(RunHandle):
         self._is_old = True
 
     def _run_ended(self, ended: asyncio.Future[RunReport]) -> None:
+        self.take_pieces(self._outlets.close(self._name))
         defect = ended.exception()
         if defect is None:
             self._reported(ended.result())
@@ -294,6 +334,9 @@ class _LocalRunHandle(RunHandle):
 
     async def _fetch_failure(self, stage: str) -> Failure | None:
         return None if self._run is None else self._run.failure_of(stage)
+
+    def _piece_source(self) -> PieceSource:
+        return _LocalPieces(self._outlets, self._name, self.take_pieces)
 
     def _send_cancel(self, reason: str) -> None:
         if self._run is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextvars import copy_context
+from contextvars import Context
 from functools import partial
 
 from stageflow_actors.actors.bodies import Ends
@@ -13,7 +13,10 @@ from stageflow_actors.actors.failures import abandoned_error, failure_of
 from stageflow_actors.actors.local_stages import LocalStages
 from stageflow_actors.actors.messages import Assignment, Receipt
 from stageflow_actors.actors.nursery import Nursery
+from stageflow_actors.actors.outlets import Outlets
 from stageflow_actors.actors.stage_host import StageHost
+from stageflow_actors.actors.stage_stream import OpenStreams
+from stageflow_actors.actors.ties import Ties
 from stageflow_actors.engine.facts import Ending
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.run_view import RunView
@@ -30,8 +33,10 @@ class LocalBodies:
         "_live",
         "_loop",
         "_nursery",
+        "_outlets",
         "_run",
         "_stages",
+        "_streams",
         "_timer",
         "_view",
     )
@@ -45,10 +50,15 @@ class LocalBodies:
         run: str,
         nursery: Nursery | None,
         loop: asyncio.AbstractEventLoop,
+        outlets: Outlets,
+        streams: OpenStreams,
+        context: Context,
     ) -> None:
+        self._outlets = outlets
+        self._streams = streams
         self._stages = stages
         self._loop = loop
-        self._context = copy_context()
+        self._context = context
         self._view = view
         self._timer = timer
         self._live: dict[int, tuple[Cancellation, asyncio.Task[None], StageHost]] = {}
@@ -111,9 +121,16 @@ class LocalBodies:
         assignment: Assignment,
     ) -> None:
         started_at = time.time()
+        execution = (self._run, stage, assignment.attempt)
         spawner, began = None, None
         if self._nursery is not None:
-            spawner = self._nursery.spawner((self._run, stage, assignment.attempt))
+            spawner = self._nursery.spawner(execution)
+        streams, send = self._streams, self._outlets.send
+        streams.begin(execution)
+        is_shared = host.batches is not None
+        opens = partial(
+            streams.open, execution, host.name, send, cancellation, self._loop, is_shared
+        )
         if host.turns is None:
             self._stages.began(host)
             self._executing.add(stage)
@@ -121,10 +138,11 @@ class LocalBodies:
             began = partial(self._has_turn, ends, stage, host, assignment.attempt)
         try:
             receipt = await host.execute(
-                self._view, self._timer, assignment, cancellation, spawner, began
+                self._view, self._timer, assignment, cancellation, Ties(spawner, opens), began
             )
         except BaseException as error:  # a defect, or the end of the event loop: never a hang
             receipt = Receipt.failed(failure_of(error), started_at, time.time())
+        streams.close(execution)
         self._stages.ended(stage, host, retires=receipt.retires)
         live = self._live.get(stage)
         if live is None or live[0] is not cancellation:

@@ -58,6 +58,24 @@ class Watch(NamedTuple):
     run: str
 
 
+class Reading(NamedTuple):
+    """Handle to supervisor: the pieces of this run up to ``seq`` were read; 0: send them.
+
+    ``is_over``: no more are wanted.
+    """
+
+    run: str
+    seq: int = 0
+    is_over: bool = False
+
+
+class Credit(NamedTuple):
+    """Supervisor to stage: so many bytes that an execution has streamed out were read."""
+
+    execution: tuple[str, int, int]
+    size: int
+
+
 class Rejection(NamedTuple):
     """Why a stage runs again: which guard rejected its output, for the how manieth time."""
 

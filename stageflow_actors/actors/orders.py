@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.messages import Execution, Receipt
+from stageflow_actors.actors.outlets import Outlets
 from stageflow_actors.actors.wire import Wire
 from stageflow_actors.engine.facts import FailureHint
 from stageflow_actors.errors import StageDownError
@@ -26,9 +28,15 @@ class Order(NamedTuple):
     has_far: bool
     deliver: Callable[[Receipt], None]
     begun: Callable[[], None]
+    outlets: Outlets | None = None
     is_background: bool = False
     is_alone: bool = False
     is_begun: bool = False
+
+    def stream_out(self, audience: str, data: Wire) -> None:
+        """Pass on what it streams out."""
+        if self.outlets is not None:
+            self.outlets.send(self.execution, audience, Payload(*data))
 
     @property
     def run(self) -> str:

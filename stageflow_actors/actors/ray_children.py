@@ -14,6 +14,7 @@ from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wir
 from stageflow_actors.actors.family import Child, ChildFacts
 from stageflow_actors.actors.far_outputs import is_far
 from stageflow_actors.actors.messages import Execution, RunReport, RunRequest
+from stageflow_actors.actors.outlets import Piece
 from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.reports import unstarted_report
 from stageflow_actors.actors.supervisor_client import SupervisorClient
@@ -128,6 +129,9 @@ class _Relay:
         self._origin = origin
         self._numbers = OwnNumbers()
         self.report: asyncio.Future[RunReport] = asyncio.get_running_loop().create_future()
+
+    def take_pieces(self, pieces: Sequence[Piece]) -> None:
+        """What a child streams out stays with it: whoever waits for it reads its output."""
 
     def take_report(self, report: RunReport) -> None:
         if not self.report.done():

@@ -7,7 +7,7 @@ import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ray.exceptions import RayError, RayTaskError
@@ -19,11 +19,13 @@ from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.far_outputs import is_far, report_near
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import (
+    Reading,
     Receipt,
     RunReport,
     StageKey,
     pack,
 )
+from stageflow_actors.actors.piece_inbox import PieceSource
 from stageflow_actors.actors.ray_children import ChildPackage
 from stageflow_actors.actors.ray_connection import RayConnection, this_node
 from stageflow_actors.actors.run_requests import request_of
@@ -143,6 +145,22 @@ class RayDeployment(Deployment):
         return _RayRunHandle(self, self.supervisor, run, context, keys, self._settings)
 
 
+class _RemotePieces(NamedTuple):
+    """What a run streams out, of its supervisor."""
+
+    supervisor: SupervisorClient
+    run: str
+
+    def read(self) -> None:
+        self.supervisor.read(Reading(self.run))
+
+    def read_to(self, seq: int) -> None:
+        self.supervisor.read(Reading(self.run, seq))
+
+    def leave(self) -> None:
+        self.supervisor.read(Reading(self.run, is_over=True))
+
+
 class _RayRunHandle(RunHandle):
     __slots__ = ("_fetching", "_run", "_supervisor")
 
@@ -189,6 +207,9 @@ class _RayRunHandle(RunHandle):
 
     def _watch(self) -> None:
         self._supervisor.watch(self._run)
+
+    def _piece_source(self) -> PieceSource:
+        return _RemotePieces(self._supervisor, self._run)
 
     async def _fetch_questions(self, after: int) -> Questions:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from stageflow_actors.actors.bodies import Ends
 from stageflow_actors.actors.messages import Assignment, RunRequest
 from stageflow_actors.actors.orders import Order
+from stageflow_actors.actors.outlets import Outlets
 from stageflow_actors.actors.stage_group import StageGroup
 from stageflow_actors.actors.wire import envelope_to_wire, inputs_to_wire
 
@@ -23,6 +24,7 @@ class RemoteBodies:
         "_interrupts",
         "_is_calm",
         "_may_lease",
+        "_outlets",
         "_request",
         "_view",
         "_view_size",
@@ -33,6 +35,7 @@ class RemoteBodies:
         group: StageGroup,
         request: RunRequest,
         is_calm: Callable[[], bool],
+        outlets: Outlets,
         *,
         has_children: bool,
     ) -> None:
@@ -42,6 +45,7 @@ class RemoteBodies:
         self._view_size = request.view.size + _ENVELOPE_SIZE
         # What hooks, keys and children have to say of a stage is said before it begins.
         self._is_calm = is_calm
+        self._outlets = outlets
         self._may_lease = not (request.has_hooks or request.keys or has_children)
         self._interrupts: set[asyncio.Task[None]] = set()
 
@@ -58,6 +62,7 @@ class RemoteBodies:
             has_far,
             lambda receipt: ends.stage_ended(stage, attempt, receipt),
             lambda: ends.began(stage, attempt),
+            self._outlets,
             request.is_background,
             assignment.is_alone,
             assignment.is_begun,

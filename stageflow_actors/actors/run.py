@@ -116,12 +116,13 @@ class Run:
         self.ended: asyncio.Future[RunReport] = self._loop.create_future()
 
     def begin(self, cancelled: str | None = None, limit_s: float | None = None) -> None:
-        """Accept the run; with ``cancelled`` no stage of it starts."""
+        """Accept the run, and act on it; with ``cancelled`` no stage of it starts."""
         if limit_s is not None:
             self._deadline = self._loop.time() + limit_s
-        self._post(RunAccepted(self._started_at, limit_s))
         if cancelled is not None:
             self.cancel(cancelled)
+        self._inbox.append(RunAccepted(self._started_at, limit_s))
+        self._tick()
 
     def cancel(self, reason: str) -> None:
         """Ask the run to stop."""
@@ -222,11 +223,10 @@ class Run:
         self.log.notify()
 
     def _start(self, command: StartStage) -> None:
-        stages = self._plan.stages
-        stage, outputs, missing = stages[command.stage], self._outputs, None
-        inputs = {
-            stages[each].name: outputs[each] for each in stage.dependencies if each in outputs
-        }
+        stages, outputs, missing = self._plan.stages, self._outputs, None
+        stage = stages[command.stage]
+        given = [each for each in stage.dependencies if each in outputs]
+        inputs = {stages[each].name: outputs[each] for each in given}
         if stage.optional:
             missing = missing_inputs(self._machine.state, stage)
             inputs = {name: inputs[name] for name in inputs if name not in missing}

@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
-from stageflow_actors.actors.callers import EVENTS, REPORT
+from stageflow_actors.actors.callers import EVENTS, PIECES, REPORT
 from stageflow_actors.actors.channel import Channel
 from stageflow_actors.actors.failures import open_exception
-from stageflow_actors.actors.messages import RunReport, RunRequest, Watch
+from stageflow_actors.actors.messages import Reading, RunReport, RunRequest, Watch
+from stageflow_actors.actors.outlets import Piece
 from stageflow_actors.actors.ray_errors import CallFault
-from stageflow_actors.actors.wire import events_of, report_of, request_to_wire
+from stageflow_actors.actors.wire import events_of, pieces_of, report_of, request_to_wire
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.settings import Settings
 
@@ -25,6 +26,9 @@ class Listener(Protocol):
 
     def take_events(self, events: Sequence[Event]) -> None:
         """Take the next ones."""
+
+    def take_pieces(self, pieces: Sequence[Piece]) -> None:
+        """Take what the run streams out."""
 
     def take_report(self, report: RunReport) -> None:
         """Take the verdict."""
@@ -71,6 +75,11 @@ class RunLine:
         if self.fault is None:
             self._channel.put(Watch(run), _WATCH_SIZE)
 
+    def read(self, reading: Reading) -> None:
+        """Say what of a run's pieces was read, or is wanted."""
+        if self.fault is None:
+            self._channel.put(reading, _WATCH_SIZE)
+
     def _is_waiting(self) -> bool:
         return bool(self._runs)
 
@@ -81,6 +90,9 @@ class RunLine:
             return
         if what == EVENTS:
             listener.take_events(events_of(body))
+            return
+        if what == PIECES:
+            listener.take_pieces(pieces_of(body))
             return
         del self._runs[name]
         if what == REPORT:

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING
 
 import ray
@@ -21,9 +22,11 @@ from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wir
 from stageflow_actors.actors.far_outputs import brought_near, has_far, to_parts
 from stageflow_actors.actors.gpus import hide_gpus
 from stageflow_actors.actors.lease import Lease
-from stageflow_actors.actors.messages import Envelope, Execution, Receipt
+from stageflow_actors.actors.messages import Credit, Envelope, Execution, Receipt
 from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.stage_host import StageHost
+from stageflow_actors.actors.stage_stream import OpenStreams
+from stageflow_actors.actors.ties import Ties
 from stageflow_actors.actors.wire import (
     Wire,
     envelope_of,
@@ -64,6 +67,7 @@ class StageActor:
         self._context = copy_context()
         self._exchange: Exchange | None = None
         self._live: dict[Execution, tuple[Cancellation, asyncio.Task[None], Lease | None]] = {}
+        self._streams = OpenStreams(settings)
         self._far: dict[Execution, Payload] = {}
         self._followers: Mapping[int, tuple[Follower, ...]] = {}
         # Ray may deliver an interrupt before the envelope that it is about.
@@ -95,7 +99,8 @@ class StageActor:
         return await asyncio.shield(self._preparing)
 
     async def exchange(self, epoch: int, parcel: Parcel) -> Parcel:
-        """Take the messages of a ``Channel``, each an ``Envelope``; answer with what has ended.
+        """Take the messages of a ``Channel``, ``Envelope`` and ``Credit``; answer with what has
+        ended, or was streamed out.
 
         Raises:
             RuntimeFault: it was meant for another process of the host.
@@ -165,7 +170,10 @@ class StageActor:
             return failure_of(error)
         return await StageHost.prepare(stage, self._settings)
 
-    def _begin(self, message: Wire) -> None:
+    def _begin(self, message: Wire | Credit) -> None:
+        if isinstance(message, Credit):
+            self._streams.give_back(*message)
+            return
         envelope = envelope_of(message)
         lease = None
         if envelope.assignment.is_leased:
@@ -197,11 +205,23 @@ class StageActor:
             work = envelope.assignment
             if has_far(work):
                 work = await brought_near(work)
-            receipt = await host.execute(envelope.view, timer, work, cancellation, spawner)
+            self._streams.begin(execution)
+            opens = partial(
+                self._streams.open,
+                execution,
+                host.name,
+                self._stream_out,
+                cancellation,
+                host.loop,
+                host.batches is not None,
+            )
+            ties = Ties(spawner, opens)
+            receipt = await host.execute(envelope.view, timer, work, cancellation, ties)
             receipt = self._keep_far(execution, without_objects(receipt))
         except BaseException as error:
             failure = failure_to_wire(failure_of(error))
             receipt = Receipt.failed(failure, started_at, time.time(), ending=Ending.LOST)
+        self._streams.close(execution)
         _cancellation, _task, lease = self._live.pop(execution)
         if lease is None:
             self._tell(execution, receipt, more=False)
@@ -217,6 +237,13 @@ class StageActor:
             return receipt._replace(output=output.in_bytes()) if output.buffers else receipt
         self._far[execution] = output
         return receipt._replace(output=FarOutput(None, output.size))
+
+    def _stream_out(self, execution: Execution, audience: str, data: Payload) -> None:
+        assert self._exchange is not None, "it has brought the envelope"
+        _cancellation, _task, lease = self._live[execution]
+        if lease is not None:
+            lease.flush()  # the run is to know that this has begun
+        self._exchange.tell((execution, audience, tuple(data)), data.size)
 
     def _tell(self, execution: Execution, receipt: Receipt, *, more: bool) -> None:
         assert self._exchange is not None, "it has brought the envelope"

@@ -119,6 +119,12 @@ class StageGroup:
             lost = begun_and_lost(post.stages[order.stage].name)
             asyncio.get_running_loop().call_soon(order.deliver, lost)
 
+    def give_back(self, execution: Execution, size: int) -> None:
+        """Let an execution stream out so many bytes more, if it has not ended."""
+        process = self._post_of[execution[1]].working_on(execution)
+        if process is not None:
+            process.give_back(execution, size)
+
     def may_lease(self, stage: int) -> bool:
         """Whether the process of ``stage`` may go on with others after it."""
         return stage in self._post_of[stage].followers

@@ -30,6 +30,7 @@ from stageflow_actors.actors.messages import Assignment, Receipt, Rejection
 from stageflow_actors.actors.receipts import Receipts
 from stageflow_actors.actors.sealing import open_output, open_view
 from stageflow_actors.actors.threads import BodyThreads
+from stageflow_actors.actors.ties import NO_TIES, Ties
 from stageflow_actors.actors.turns import Turns
 from stageflow_actors.actors.watching import watched
 from stageflow_actors.actors.wiring import WiredStage
@@ -43,7 +44,6 @@ from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.signs import SignsOfLife
-from stageflow_actors.model.spawning import Spawner
 from stageflow_actors.model.stage import body_of, instantiate, is_blocking, takes_batches
 from stageflow_actors.model.stage_context import StageContext
 from stageflow_actors.model.stats import BatchStats
@@ -77,20 +77,20 @@ class StageHost:
         "_instance",
         "_is_in_thread",
         "_limits",
-        "_loop",
         "_receipts",
         "_settings",
         "_threads",
         "is_blocking",
         "is_retiring",
         "live",
+        "loop",
         "name",
         "turns",
     )
 
     def __init__(self, stage: WiredStage, settings: Settings) -> None:
         spec = stage.spec
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self.name = spec.name
         self._limits = spec.limits
         self._after = (*spec.after, *spec.after_any)
@@ -158,7 +158,7 @@ class StageHost:
         timer: PipelineTimer,
         work: Assignment,
         cancellation: Cancellation,
-        spawner: Spawner | None = None,
+        ties: Ties = NO_TIES,
         began: Callable[[], None] | None = None,
     ) -> Receipt:
         """Run the body once, then its cleanups. Never raises: whatever happens is a receipt.
@@ -167,14 +167,14 @@ class StageHost:
         thread is asked through its context, and waited for. ``began`` is called when it begins.
         """
         if self.turns is None:
-            return await self._execute(view, timer, work, cancellation, spawner)
+            return await self._execute(view, timer, work, cancellation, ties)
         turn = await self.turns.come(cancellation, view, work)
         if isinstance(turn, Receipt):
             return turn
         try:
             if began is not None:
                 began()
-            return await self._execute(view, timer, turn, cancellation, spawner)
+            return await self._execute(view, timer, turn, cancellation, ties)
         finally:
             self.turns.end(cancellation)
 
@@ -184,11 +184,11 @@ class StageHost:
         timer: PipelineTimer,
         work: Assignment,
         cancellation: Cancellation,
-        spawner: Spawner | None,
+        ties: Ties,
     ) -> Receipt:
         started_at = time.time()
         try:
-            ctx = self._open(view, timer, work, cancellation, spawner)
+            ctx = self._open(view, timer, work, cancellation, ties)
         except BaseException as error:
             return Receipt.failed(failure_of(error), started_at, time.time())
         if ctx.is_cancelled:
@@ -229,7 +229,7 @@ class StageHost:
                     return done
             else:
                 done = self._body(ctx)
-            returned = await interruptible(done, ctx, self._loop)
+            returned = await interruptible(done, ctx, self.loop)
         except BaseException as raised:
             error = raised
         return self._receipts.take(returned, error, ctx, started_at, began)
@@ -250,7 +250,7 @@ class StageHost:
                 return self._receipts.output_of(done.value, done.error)
             return self._receipts.output_of(await done, None)
 
-        end = await interruptible(chain.run(ctx, body), ctx, self._loop)
+        end = await interruptible(chain.run(ctx, body), ctx, self.loop)
         return self._receipts.take(
             end.output, end.error, ctx, started_at, began, wants_retry=end.wants_retry
         )
@@ -261,7 +261,7 @@ class StageHost:
         timer: PipelineTimer,
         work: Assignment,
         cancellation: Cancellation,
-        spawner: Spawner | None,
+        ties: Ties,
     ) -> StageContext:
         try:
             view = open_view(sealed)
@@ -292,7 +292,8 @@ class StageHost:
             started_by=started_by,
             ancestry=ancestry,
             priority=RunPriority.BACKGROUND if is_background else RunPriority.INTERACTIVE,
-            spawner=spawner,
+            spawner=ties.spawner,
+            open_stream=ties.open_stream,
             feedback=feedback,
             signs=SignsOfLife() if self._limits.needs_signs else None,
         )
@@ -328,7 +329,7 @@ class StageHost:
             return returned
         taken = take(returned, error)
         limit_s = self._settings.cleanup_timeout_s
-        ctx.cleanup_failures += clean_up_in_thread(ctx.end(), limit_s, self.name, self._loop)
+        ctx.cleanup_failures += clean_up_in_thread(ctx.end(), limit_s, self.name, self.loop)
         return taken
 
     async def _call_hook(self, name: str) -> None:

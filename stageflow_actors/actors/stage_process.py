@@ -15,7 +15,8 @@ from typing import Any, cast
 
 import ray
 
-from stageflow_actors.actors.asking import ASK_AGAIN_S, ask
+from stageflow_actors.actors.ahead import Ahead
+from stageflow_actors.actors.asking import ask
 from stageflow_actors.actors.channel import Channel
 from stageflow_actors.actors.codec import FarOutput, Payload
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire, late_error
@@ -23,8 +24,9 @@ from stageflow_actors.actors.far_outputs import take_far
 from stageflow_actors.actors.farewell import Farewell
 from stageflow_actors.actors.heartbeat import Heart
 from stageflow_actors.actors.interrupt_calls import InterruptCalls
+from stageflow_actors.actors.life import Life
 from stageflow_actors.actors.lost_calls import lost_error, not_stored
-from stageflow_actors.actors.messages import Execution, Receipt
+from stageflow_actors.actors.messages import Credit, Execution, Receipt
 from stageflow_actors.actors.meters import Meter
 from stageflow_actors.actors.orders import Order
 from stageflow_actors.actors.placing import find_room
@@ -38,9 +40,10 @@ from stageflow_actors.model.policies.placement import Placement
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.stats import BatchStats
 
-_SHORT_S = 1.0
-_MOST_UNFOLLOWED = 20
 _TELL_S = 1.0
+_PIECE = 3
+"""Fields of a reply that is a piece of a stream: execution, audience, data. A receipt has two."""
+_CREDIT_SIZE = 60
 
 
 class StageProcess:
@@ -55,15 +58,13 @@ class StageProcess:
     __slots__ = (
         "_answered",
         "_channel",
-        "_early",
         "_farewell",
-        "_followed_at",
         "_heart",
         "_interrupts",
+        "_life",
         "_loop",
         "_settings",
         "_stage_names",
-        "_unfollowed",
         "_watch",
         "actor",
         "ahead",
@@ -106,19 +107,17 @@ class StageProcess:
         self.has_worked = False
         self.is_retired = False
         self._answered = answered
-        self.ahead: set[Execution] = set()
-        self._early: dict[Execution, Receipt] = {}
+        self.ahead = Ahead()
         self._settings = settings
         self._watch = watch
         self._loop = asyncio.get_running_loop()
         self._interrupts = InterruptCalls(partial(self._call, "interrupt"))
         self._farewell = Farewell()
-        self._followed_at = 0.0
-        self._unfollowed = 0
         self.actor = actor
         self._channel = Channel(
             partial(actor.exchange.remote, epoch), self._is_working, self._take, self._die, settings
         )
+        self._life = Life(actor.live.remote, self._die)
         self._heart = Heart(
             actor.beat.remote, self._is_working, lambda: watch.stuck(self), settings
         )
@@ -159,14 +158,20 @@ class StageProcess:
         self._heart.start()
         self._channel.put(order.message, order.size, has_refs=order.has_far)
 
+    def give_back(self, execution: Execution, size: int) -> None:
+        """Let it stream out so many bytes more."""
+        if self.ended_at is None:
+            self._channel.put(Credit(execution, size), _CREDIT_SIZE)
+
     def adopt(self, order: Order) -> bool:
         """Take an order that it is executing already, ahead of the run; whether it is."""
         execution = order.execution
         if execution not in self.ahead:
             return False
-        self.ahead.discard(execution)
+        early, pieces = self.ahead.take(execution)
         self.live[execution] = order, time.time()
-        early = self._early.pop(execution, None)
+        for piece in pieces:
+            order.stream_out(*piece)
         took_s = 0.0 if early is None else early.ended_at - early.started_at
         self.meters[order.stage].begin(self._loop.time() - took_s)
         if early is not None:
@@ -176,7 +181,8 @@ class StageProcess:
 
     def take_unsent(self) -> list[Order]:
         """Orders that it was given and will never see, as it has ended before they were sent."""
-        unsent = [self.live.pop(execution_in(each))[0] for each in self._channel.unsent()]
+        orders = [each for each in self._channel.unsent() if not isinstance(each, Credit)]
+        unsent = [self.live.pop(execution_in(each))[0] for each in orders]
         for order in unsent:
             self.meters[order.stage].take_back(self._loop.time())
         return unsent
@@ -257,25 +263,8 @@ class StageProcess:
         else:
             for meter in self.meters.values():
                 meter.open(self._loop.time())
-            self._follow()
+            self._life.follow()
         self._watch.started(self)
-
-    def _follow(self) -> None:
-        """Keep a call open that ends only with the process."""
-        self._followed_at = self._loop.time()
-        life = asyncio.wrap_future(self.actor.live.remote().future())
-        life.add_done_callback(self._ended)
-
-    def _ended(self, life: asyncio.Future[None]) -> None:
-        if life.cancelled() or (error := life.exception()) is None or self.ended_at is not None:
-            return
-        fault = fault_of(error)
-        was_short = self._loop.time() < self._followed_at + _SHORT_S
-        self._unfollowed = self._unfollowed + 1 if was_short else 1
-        if fault.kind is FaultKind.UNANSWERED and self._unfollowed <= _MOST_UNFOLLOWED:
-            self._loop.call_later(ASK_AGAIN_S, self._follow)
-        else:
-            self._die(fault)
 
     def _die(self, fault: CallFault) -> None:
         """Take note that it is dead, or out of reach and therefore ended."""
@@ -290,24 +279,35 @@ class StageProcess:
         for meter in self.meters.values():
             meter.close(self.ended_at)
         self._heart.stop()
+        self._life.leave()
 
     # --- executions -------------------------------------------------------------------------------
 
     def _is_working(self) -> bool:
         return bool(self.live)
 
-    def _take(self, reply: tuple[Execution, Wire]) -> None:
+    def _take(self, reply: tuple[Any, ...]) -> None:
+        if len(reply) == _PIECE:
+            self._take_piece(*reply)
+            return
         execution, wire = reply
         if execution not in self.live and execution not in self.ahead:
             return
         receipt = receipt_of(wire)
         if receipt.ahead:
             run = execution[0]
-            self.ahead.update((run, stage, 1) for stage in receipt.ahead)
+            self.ahead.begin((run, stage, 1) for stage in receipt.ahead)
         if execution in self.live:
             self._accept(execution, receipt)
         else:
-            self._early[execution] = receipt  # its run will hear of what came before in a moment
+            self.ahead.keep(execution, receipt)  # its run hears of what came before in a moment
+
+    def _take_piece(self, execution: Execution, audience: str, data: Wire) -> None:
+        live = self.live.get(execution)
+        if live is not None:
+            live[0].stream_out(audience, data)
+        elif execution in self.ahead:
+            self.ahead.keep_piece(execution, (audience, data))
 
     def _accept(self, execution: Execution, receipt: Receipt) -> None:
         if execution not in self.live:

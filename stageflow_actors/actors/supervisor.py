@@ -23,6 +23,7 @@ from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wir
 from stageflow_actors.actors.gates import GatedBodies, Gates
 from stageflow_actors.actors.idempotency import IdempotencyDesk
 from stageflow_actors.actors.messages import Execution, RunReport, RunRequest, unpack
+from stageflow_actors.actors.outlets import Outlets
 from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.parental_bodies import ParentalBodies
 from stageflow_actors.actors.ray_children import ChildPackage, RayChildren
@@ -74,7 +75,8 @@ class Supervisor:
         # Ray may deliver what is about a run before the request for it.
         self._early_cancels: OrderedDict[str, str] = OrderedDict()
         self._awaited: dict[str, asyncio.Event] = {}
-        self._callers = Callers(self._take_request, settings)
+        self._outlets = Outlets(plan.stage_names, self._group.give_back, settings)
+        self._callers = Callers(self._take_request, self._outlets, settings)
         self._room = WaitingRoom(settings, self._begin)
         self._is_closing = False
         self._opening: asyncio.Task[dict[str, Failure]] | None = None
@@ -104,10 +106,10 @@ class Supervisor:
         return await self._group.start()
 
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
-        """Take the messages of a caller's ``Channel``, ``RunRequest`` and ``Watch``.
+        """Take the messages of a caller's ``Channel``: ``RunRequest``, ``Watch`` and ``Reading``.
 
         Answers with what there is to tell of its runs: a run, whether it is its report, and that,
-        packed, or a ``Failure`` where it is lost to a defect; else events.
+        packed, or a ``Failure`` where it is lost to a defect; else events or pieces.
         """
         return await self._callers.exchange(caller, parcel)
 
@@ -198,23 +200,24 @@ class Supervisor:
         request = turn.item
         run, bodies = self._make_run(request)
         run.ended.add_done_callback(partial(self._ended, request.run, bodies))
+        self._outlets.begin(request.run, run.log)
         self._callers.follow(request.run, run.log)
         limit_s = request.limit_s
         if limit_s is not None:
             limit_s = max(0.0, limit_s - turn.waited_s)
-        run.begin(turn.cancelled or request.cancelled, limit_s)
         if self._escalated is not None:
             run.escalate(self._escalated)
+        run.begin(turn.cancelled or request.cancelled, limit_s)
         self._tell_arrival(request.run)
 
     def _make_run(self, request: RunRequest) -> tuple[Run, GatedBodies]:
         if request.has_hooks:
             self._desks[request.run] = HookDesk()
         desk = self._desks.get(request.run) if self._desks else None
+        parental, has_children = None, self._children is not None
         remote: Bodies[Ends] = RemoteBodies(
-            self._group, request, self._gates.is_calm, has_children=self._children is not None
+            self._group, request, self._gates.is_calm, self._outlets, has_children=has_children
         )
-        parental = None
         if self._children is not None:
             remote = parental = ParentalBodies(remote, self._children.family, request.run)
         bodies = GatedBodies(remote, self._gates, request.keys, desk)
@@ -319,6 +322,7 @@ class Supervisor:
             "supervisor_pid": os.getpid(),
             "live_runs": len(self._runs),
             "runs": self._room.describe(),
+            "streams": self._outlets.describe(),
             **self._group.describe(),
             **self._gates.describe(),
             **family,

@@ -17,7 +17,7 @@ from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import actor_class
 from stageflow_actors.actors.failures import Failure, open_exception, setup_error
 from stageflow_actors.actors.lost_calls import GONE, is_alive
-from stageflow_actors.actors.messages import RunRequest
+from stageflow_actors.actors.messages import Reading, RunRequest
 from stageflow_actors.actors.ray_errors import CallFault, FaultKind, fault_of
 from stageflow_actors.actors.run_line import Listener, RunLine
 from stageflow_actors.errors import RuntimeFault, SupervisorLostError, describe_exception
@@ -152,6 +152,10 @@ class SupervisorClient:
         """Have the events of ``run`` told as they come."""
         self._line().watch(run)
 
+    def read(self, reading: Reading) -> None:
+        """Say what of a run's pieces was read, or is wanted."""
+        self._line().read(reading)
+
     def _line(self) -> RunLine:
         """That of this event loop: what comes back must come back to it."""
         loop = asyncio.get_running_loop()
@@ -172,7 +176,10 @@ class SupervisorClient:
         if is_lost:
             await self.give_up()
         for listener in listeners:
-            listener.take_loss(self._death(fault) if is_lost else _uncallable(fault))
+            try:
+                listener.take_loss(self._death(fault) if is_lost else _uncallable(fault))
+            except Exception:  # whatever it is, the others are to hear of it
+                logger.exception("A lost run of pipeline '%s' could not be told.", self._name)
 
     def _death(self, fault: CallFault) -> SupervisorLostError:
         return SupervisorLostError(

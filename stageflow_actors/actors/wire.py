@@ -7,7 +7,7 @@ A ``Payload`` travels as a tuple, too: where an output is expected, nothing else
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +22,7 @@ from stageflow_actors.actors.messages import (
     RunRequest,
     StageEnd,
 )
+from stageflow_actors.actors.outlets import Piece
 from stageflow_actors.actors.sealing import SealedOutput, output_to_payload
 from stageflow_actors.model.events import Event, EventOrigin
 from stageflow_actors.model.results import RunStatus
@@ -108,6 +109,19 @@ def events_to_wire(events: tuple[Event, ...]) -> Wire:
 def events_of(wire: Wire) -> tuple[Event, ...]:
     """What ``events_to_wire`` was given."""
     return tuple([_event_of(each) for each in wire])
+
+
+def pieces_to_wire(pieces: Sequence[Piece]) -> Wire:
+    """For the handle."""
+    return tuple([(*piece[:4], tuple(piece.data), piece.at) for piece in pieces])
+
+
+def pieces_of(wire: Wire) -> list[Piece]:
+    """What ``pieces_to_wire`` was given."""
+    return [
+        Piece(seq, stage, attempt, audience, Payload(*data), at)
+        for seq, stage, attempt, audience, data, at in wire
+    ]
 
 
 def report_to_wire(report: RunReport) -> Wire:

@@ -1,1 +1,1 @@
-"""The command line: ``stageflow-actors run``, ``graph``, ``lint`` and ``doctor``."""
+"""The command line: ``stageflow-actors run``, ``serve``, ``graph``, ``lint`` and ``doctor``."""

@@ -13,6 +13,7 @@ from stageflow_actors.cli.graph import graph
 from stageflow_actors.cli.interrupts import end_at_next_interrupt
 from stageflow_actors.cli.lint import lint
 from stageflow_actors.cli.run import run
+from stageflow_actors.cli.serve import serve
 from stageflow_actors.cli.validate import validate
 
 
@@ -30,7 +31,7 @@ def _program(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Run, draw and check pipelines of AI stages."""
+    """Run, serve, draw and check pipelines of AI stages."""
 
 
 def make_app() -> typer.Typer:
@@ -42,7 +43,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for command in (run, graph, lint, validate, doctor):
+    for command in (run, serve, graph, lint, validate, doctor):
         app.command()(command)
     return app
 

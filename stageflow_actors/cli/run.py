@@ -104,7 +104,7 @@ class _Run:
                 result = asyncio.run(
                     run_once(
                         self._pipeline,
-                        _make_runtime(self._runtime),
+                        make_runtime(self._runtime),
                         self._context,
                         self._display.note,
                         interrupts,
@@ -141,7 +141,8 @@ class _Run:
         self._out.flush()
 
 
-def _make_runtime(name: RuntimeName) -> Runtime:
+def make_runtime(name: RuntimeName) -> Runtime:
+    """A runtime with the settings that it has by default; Ray is loaded for its own alone."""
     if name is RuntimeName.LOCAL:
         from stageflow_actors.actors.local import LocalRuntime
 

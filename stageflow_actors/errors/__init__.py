@@ -29,6 +29,7 @@
     |   |-- StageFailedError          (RuntimeError) the stage returned ``StageOutput.fail``
     |   |-- StageReturnTypeError      (TypeError)    the stage returned something that is no output
     |   |-- StageOutputError          (ValueError)   the output cannot leave the stage
+    |   |-- StreamError               (ValueError)   a piece of a stream could not be sent or read
     |   |-- StageContractError        (ValueError)   the output breaks a contract
     |   |-- RoutingError              (LookupError)  the stage chose a route that no branch is on
     |   |-- StageTimeoutError         (TimeoutError) the stage exceeded its ``timeout``
@@ -117,6 +118,7 @@ from stageflow_actors.errors.stages import (
     StageOutputError,
     StageReturnTypeError,
     StageTimeoutError,
+    StreamError,
     TransientError,
 )
 
@@ -167,6 +169,7 @@ __all__ = [
     "StageOutputError",
     "StageReturnTypeError",
     "StageTimeoutError",
+    "StreamError",
     "StageflowError",
     "SupervisorLostError",
     "TenantAccessDeniedError",

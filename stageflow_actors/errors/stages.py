@@ -35,6 +35,12 @@ class StageOutputError(StageflowError, ValueError):
     default_code = "OUTPUT-UNPICKLABLE"
 
 
+class StreamError(StageflowError, ValueError):
+    """A piece could not be sent, or a stream could not be read."""
+
+    default_code = "STREAM-PIECE"
+
+
 class StageContractError(StageflowError, ValueError):
     """A stage's output breaks its own contract, or that of a stage that reads it.
 

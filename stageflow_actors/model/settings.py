@@ -85,6 +85,17 @@ class Settings(BaseModel):
     """Bytes of an output that travel inside messages; a larger one stays where it was made, in
     Ray's object store, and travels as a reference."""
 
+    stream_window_bytes: Positive = 256 * 2**10
+    """Bytes that an execution has streamed out and its run's reader has not asked for; then
+    ``ctx.stream.send`` waits."""
+
+    max_held_stream_bytes: Annotated[int, Field(ge=0)] = 64 * 2**10
+    """Bytes of pieces that are held for a run that nobody reads yet; the oldest are dropped, and
+    counted in ``describe()`` and in ``stream.chunk_dropped``."""
+
+    max_piece_bytes: Positive = 2**20
+    """Bytes of one piece of a stream; a larger one is refused with ``STREAM-TOO-LARGE``."""
+
     background_share: Positive = 5
     """Where executions or runs wait, one in so many that begin is a background one, if any is."""
 

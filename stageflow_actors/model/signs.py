@@ -14,7 +14,7 @@ class SignsOfLife:
         self.seen_at = self.heartbeat_at = time.monotonic()
 
     def note(self) -> None:
-        """Something was heard: an event, an artifact."""
+        """Something was heard: an event, an artifact, a piece of its stream."""
         self.seen_at = time.monotonic()
 
     def beat(self) -> None:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
-from stageflow_actors.errors import StageAbandonedError, UnknownPipelineError
+from stageflow_actors.errors import StageAbandonedError, StreamError, UnknownPipelineError
 from stageflow_actors.model.ancestry import Ancestry, depth_of
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import NO_CLEANUPS, CleanupFailure, Cleanups
@@ -20,6 +20,7 @@ from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.signs import SignsOfLife
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.spawning import ChildInput, ChildWish, Inherit, Spawner
+from stageflow_actors.model.streaming import OpenStream, Stream
 from stageflow_actors.model.subpipeline import SubpipelineResult
 from stageflow_actors.model.timer import PipelineTimer
 
@@ -37,8 +38,10 @@ class StageContext(RunContext):
 
     __slots__ = (
         "_generation",
+        "_open_stream",
         "_spawner",
         "_started_by",
+        "_stream",
         "ancestry",
         "attempt",
         "child_runs",
@@ -69,6 +72,7 @@ class StageContext(RunContext):
         signs: SignsOfLife | None = None,
         ancestry: Ancestry | None = None,
         spawner: Spawner | None = None,
+        open_stream: OpenStream | None = None,
         priority: RunPriority = RunPriority.INTERACTIVE,
     ) -> None:
         super().__init__(
@@ -93,6 +97,27 @@ class StageContext(RunContext):
         self._started_by = started_by
         self.ancestry = ancestry
         self._spawner = spawner
+        self._open_stream = open_stream
+        self._stream: Stream | None = None
+
+    @property
+    def stream(self) -> Stream:
+        """Sends pieces to whoever reads the run, while this stage goes on.
+
+        ``await ctx.stream.send(chunk)``, or ``ctx.stream.send_blocking(chunk)`` in a plain ``def``.
+
+        Raises:
+            StreamError: this context belongs to no run.
+        """
+        if self._stream is None:
+            if self._open_stream is None:
+                raise StreamError(
+                    f"The context of stage '{self.stage_name}' belongs to no run.",
+                    hint="Run the stage in a pipeline; run_stage does so, too.",
+                    code="STREAM-CLOSED",
+                )
+            self._stream = self._open_stream(self.signs)
+        return self._stream
 
     @property
     def effect_key(self) -> str:

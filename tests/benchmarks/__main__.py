@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -102,6 +103,7 @@ async def measure(names: Sequence[str], effort: Effort) -> tuple[list[Row], list
     rows: list[Row] = []
     broken: list[str] = []
     for name in names:
+        began = time.monotonic()
         try:
             async for row in import_module(f"tests.benchmarks.{name}").rows(effort):
                 rows.append(row)
@@ -110,6 +112,7 @@ async def measure(names: Sequence[str], effort: Effort) -> tuple[list[Row], list
             traceback.print_exc()
             rows.append(Skipped(name, f"broke down: {type(error).__name__}"))
             broken.append(name)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     return rows, broken
 
 

@@ -23,6 +23,7 @@ from stageflow_actors import (
     Pipeline,
     RetryPolicy,
     RoutingDecision,
+    Settings,
     StageOutput,
     TenantAccessDeniedError,
     TransientError,
@@ -134,6 +135,24 @@ async def told_by_runs() -> AsyncIterator[tuple[str, set[str]]]:
                 run = await app.start(**parts)
                 async for event in run.events():
                     yield general(event.type), set(event.data)
+
+
+async def told_by_streams() -> AsyncIterator[tuple[str, set[str]]]:
+    """The same of what stages stream out: to nobody, and to a reader that leaves."""
+
+    async def talks(ctx):
+        for _ in range(3):
+            await ctx.stream.send(bytes(Settings().max_held_stream_bytes // 2))
+
+    async with LocalRuntime().deploy(Pipeline().with_stage("s", talks, "agent")) as app:
+        unread, left = await app.start(), await app.start()
+        pieces = left.stream()
+        await anext(pieces)
+        await pieces.aclose()
+        for run in (unread, left):
+            async for event in run.events():
+                if event.type.startswith("stream."):
+                    yield event.type, set(event.data)
 
 
 async def told_by_admissions() -> AsyncIterator[tuple[str, set[str]]]:

@@ -18,6 +18,7 @@ PROMISING = (
     "admission.md",
     "cluster.md",
     "payloads.md",
+    "streaming.md",
 )
 GUIDES = [documents.ROOT / "docs" / "guides" / name for name in PROMISING]
 PROMISES = [

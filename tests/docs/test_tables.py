@@ -15,7 +15,12 @@ from stageflow_actors.engine.breaker import BreakerState
 from stageflow_actors.engine.state import RunPhase, StageState
 from stageflow_actors.security import admission
 from tests.docs import documents
-from tests.docs.telling import told_by_admissions, told_by_runs, told_to_a_sink
+from tests.docs.telling import (
+    told_by_admissions,
+    told_by_runs,
+    told_by_streams,
+    told_to_a_sink,
+)
 from tests.docs.walks import all_walks
 
 PACKAGE = documents.ROOT / "stageflow_actors"
@@ -32,6 +37,7 @@ TOLD_BY_THE_RUNTIME = {
     "stage.event.unreadable",
     *(f"circuit_breaker.{state.value}" for state in BreakerState),
     *(f"pipeline.{what}" for what in OF_CHILDREN),
+    *(f"stream.{what}" for what in ("token", "chunk_dropped", "disconnect")),
     admission.LOGIN,
     admission.FAILURE,
     admission.ACCESS_DENIED,
@@ -148,6 +154,8 @@ async def test_readme_lists_exactly_the_data_of_each_event():
     seen: dict[str, set[str]] = {}
     async for type_, own in told_by_runs():
         seen.setdefault(type_, set()).update(own - OF_A_STAGE)
+    async for type_, own in told_by_streams():
+        seen.setdefault(type_, set()).update(own)
     async for type_, data in told_by_admissions():
         seen.setdefault(type_, set()).update(data - of_every_event)
     assert seen == listed_events()

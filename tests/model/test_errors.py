@@ -71,6 +71,7 @@ CODES = {
     "StageContractError": "CONTRACT-OUTPUT",
     "RoutingError": "ROUTE-UNMATCHED",
     "StageTimeoutError": "STAGE-TIMEOUT",
+    "StreamError": "STREAM-PIECE",
     "StageLostError": "STAGE-OUTCOME-UNKNOWN",
     "PoisonedInputError": "STAGE-POISONED",
     "StageDownError": "STAGE-DOWN",

@@ -17,6 +17,7 @@ MAY_STAY = {
     "stageflow_actors.actors.observation.DEFAULT_SINK": OUTERMOST_EDGE,
     "stageflow_actors.actors.ray_connection._STARTING_RAY": "Ray is started once per process",
     "stageflow_actors.actors.run._PERFORM": LOOKED_UP,
+    "stageflow_actors.actors.ties.NO_TIES": IMMUTABLE,
     "stageflow_actors.engine.facts.NO_HINT": IMMUTABLE,
     "stageflow_actors.engine.machine._END_EVENT": LOOKED_UP,
     "stageflow_actors.engine.machine._ORDER": LOOKED_UP,

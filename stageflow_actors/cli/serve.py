@@ -1,0 +1,119 @@
+"""``stageflow-actors serve``: pipelines behind HTTP, on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stageflow_actors.cli.failure import CommandError, reporting, stderr_console
+from stageflow_actors.cli.loading import load_pipeline
+from stageflow_actors.cli.modules import import_target
+from stageflow_actors.cli.options import TracebackOption
+from stageflow_actors.cli.run import RuntimeName, make_runtime
+from stageflow_actors.cli.target import parse_target
+
+if TYPE_CHECKING:
+    from stageflow_actors.security import TokenVerifier
+
+_FLUSH_S = 0.3
+_NEEDED = ("fastapi", "starlette", "uvicorn")
+
+
+def serve(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET...",
+            help="Pipelines: shop.support:pipeline, path/to/file.py:pipeline, flows.yaml:chat.",
+            show_default=False,
+        ),
+    ],
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0: any.", min=0, max=65535)] = 8000,
+    runtime: Annotated[
+        RuntimeName, typer.Option("--runtime", "-r", help="A process per stage, or this process.")
+    ] = RuntimeName.RAY,
+    verifier: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:ATTRIBUTE",
+            help="What verifies bearer tokens: a TokenVerifier, or a function that returns one.",
+            show_default=False,
+        ),
+    ] = None,
+    is_insecure: Annotated[
+        bool,
+        typer.Option("--insecure-loopback", help="Without tokens, for this machine alone."),
+    ] = False,
+    on_disconnect: Annotated[
+        str, typer.Option(help="What becomes of a run whose client goes: cancel or continue.")
+    ] = "cancel",
+    with_traceback: TracebackOption = False,
+) -> None:
+    """Serve pipelines over HTTP until Ctrl-C. Live runs are given time to end.
+
+    Exit code: 0 stopped, 1 a pipeline could not be deployed, 2 unusable pipeline or address.
+    """
+    with reporting(with_traceback=with_traceback):
+        try:
+            # What serves is loaded by this command alone: the others shall start soon.
+            from stageflow_actors.serving import ServedPipeline, build_app
+            from stageflow_actors.serving.server import make_server, run_server
+        except ModuleNotFoundError as missing:
+            raise _not_installed(missing) from missing
+        pipelines = [ServedPipeline(load_pipeline(each), on_disconnect) for each in targets]
+        place = make_runtime(runtime)
+        app = build_app(
+            pipelines,
+            runtime=place,
+            verifier=None if verifier is None else _load_verifier(verifier),
+            insecure_loopback=is_insecure,
+        )
+        server = make_server(app, host=host, port=port)
+        names = ", ".join(app.state.service.pipelines)
+        console = stderr_console()
+        console.print(f"Starting {names} ({runtime.value}) ...")
+        run_server(server, lambda url: console.print(f"Serving {names} at {url}"))
+        with suppress(KeyboardInterrupt):
+            asyncio.run(place.flush_events(_FLUSH_S))
+        console.print("Stopped.")
+
+
+def _load_verifier(text: str) -> TokenVerifier:
+    from stageflow_actors.security import TokenVerifier
+
+    target = parse_target(text)
+    found: Any = None if target.is_declared else import_target(target)
+    for part in filter(None, target.attribute.split(".")):
+        found = getattr(found, part, None)
+    if inspect.isroutine(found) or isinstance(found, type):
+        try:
+            found = found()
+        except Exception as error:
+            raise CommandError(
+                f"Calling {text!r} raised {type(error).__name__}.",
+                hint="Correct it, or name a TokenVerifier.",
+                code="CLI-VERIFIER",
+            ) from error
+    if not target.attribute or not isinstance(found, TokenVerifier):
+        raise CommandError(
+            f"{text!r} is no TokenVerifier.",
+            hint="Name an object with 'async def verify(token)', or what makes one without "
+            "arguments.",
+            code="CLI-VERIFIER",
+        )
+    return found
+
+
+def _not_installed(missing: ModuleNotFoundError) -> Exception:
+    if (missing.name or "").partition(".")[0] not in _NEEDED:
+        return missing
+    return CommandError(
+        f"Serving needs {missing.name}, which is not installed.",
+        hint="Install the extra: pip install 'stageflow-actors[serve]'.",
+        code="CLI-EXTRA",
+    )

@@ -1,0 +1,127 @@
+"""``Gate``: who asks, by the bearer token, and whether the token allows it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from starlette.requests import Request
+
+from stageflow_actors.errors import AuthenticationError
+from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.security import AuthContext, AuthInterceptor, TokenVerifier
+from stageflow_actors.serving.faults import Fault, ProblemError, ServingError
+from stageflow_actors.serving.headers import bearer_token, token_refused
+from stageflow_actors.serving.scopes import Scope
+
+_CANNOT_TELL = frozenset({"AUTH-VERIFIER-TIMEOUT", "AUTH-VERIFIER-FAULT"})
+_LOCAL_HOST = r"(?i:localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. ``tenant`` is the organisation, or the user where there is none."""
+
+    tenant: str
+    user_id: UUID | None = None
+    org_id: UUID | None = None
+    token: str | None = field(default=None, repr=False)
+
+
+class Gate:
+    """Lets callers pass. Without a verifier it takes whoever is on this machine.
+
+    Raises:
+        ServingError: there is neither a verifier nor the word that loopback will do, or both
+            (``SERVE-VERIFIER-MISSING``).
+    """
+
+    def __init__(
+        self, verifier: TokenVerifier | None, *, insecure_loopback: bool, timeout_s: float
+    ) -> None:
+        if verifier is None and not insecure_loopback:
+            raise ServingError(
+                "There is no verifier: anybody could start runs.",
+                hint="Give a TokenVerifier; on a machine of your own, insecure_loopback=True.",
+                code="SERVE-VERIFIER-MISSING",
+            )
+        if verifier is not None and insecure_loopback:
+            raise ServingError(
+                "There is a verifier, and also insecure_loopback=True.",
+                hint="Give one of the two.",
+                code="SERVE-VERIFIER-MISSING",
+            )
+        if verifier is not None:
+            AuthInterceptor(verifier, timeout_s=timeout_s)  # refuses what cannot verify
+        self._verifier = verifier
+        self._timeout_s = timeout_s
+
+    @property
+    def asks_for_tokens(self) -> bool:
+        """Whether it has a verifier."""
+        return self._verifier is not None
+
+    async def admit(self, request: Request, scope: Scope) -> Caller:
+        """Who asks, if they may.
+
+        Raises:
+            ProblemError: they may not, or nobody can tell.
+        """
+        if self._verifier is None:
+            return _local_caller(request)
+        token = bearer_token(request.headers.getlist("authorization"))
+        noted = _Noted(self._verifier)
+        asked = PipelineContext.create(data={"_auth_token": token})
+        try:
+            admitted = await AuthInterceptor(noted, timeout_s=self._timeout_s).admit(asked)
+        except AuthenticationError as error:
+            if error.code in _CANNOT_TELL:
+                raise ProblemError(Fault.VERIFIER, retry_after_s=1.0) from None
+            raise token_refused() from None
+        assert noted.answer is not None, "it was admitted by this answer"
+        if not noted.answer.has_role(scope):
+            challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+            headers = {"WWW-Authenticate": challenge}
+            raise ProblemError(Fault.SCOPE, f"It needs the scope {scope}.", headers=headers)
+        user_id, org_id = admitted.user_id, admitted.org_id
+        tenant = f"org:{org_id}" if org_id is not None else f"user:{user_id}"
+        return Caller(tenant, user_id, org_id, token)
+
+
+class _Noted:
+    """A verifier that keeps the answer of the other: an admitted run has no claims."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+        self.answer: AuthContext | None = None
+
+    async def verify(self, token: str) -> AuthContext:
+        self.answer = await self._verifier.verify(token)
+        return self.answer
+
+
+def _local_caller(request: Request) -> Caller:
+    """Whoever is on this machine, and calls it by its own name: a page that a browser there shows
+    may lead other names to it.
+    """
+    client = request.client
+    if client is None or not _is_loopback(client.host):
+        raise ProblemError(Fault.LOOPBACK)
+    hosts = request.headers.getlist("host")
+    if len(hosts) != 1 or not re.fullmatch(_LOCAL_HOST, hosts[0]):
+        raise ProblemError(Fault.LOOPBACK, "The Host header has to be localhost.")
+    return Caller("loopback")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether only this machine reaches ``host``."""
+    return host.lower() == "localhost" or _is_loopback(host.strip("[]"))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

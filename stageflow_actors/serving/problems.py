@@ -1,0 +1,70 @@
+"""Faults as RFC 9457 documents, and what the errors of the library mean to a client."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from starlette.responses import Response
+
+from stageflow_actors.errors import (
+    AdmissionRefusedError,
+    AuthenticationError,
+    IdempotencyParamMismatch,
+    InvalidRunInputError,
+    RuntimeFault,
+    SnapshotError,
+    StageContractError,
+    StageflowError,
+    TenantAccessDeniedError,
+)
+from stageflow_actors.serving.faults import Fault, ProblemError
+
+MEDIA_TYPE = "application/problem+json"
+_TYPE = "urn:stageflow-actors:problem:"
+_SOON_S = 1.0
+
+
+def problem_document(problem: ProblemError) -> dict[str, Any]:
+    """The members of the document; ``code`` and, where there is a run, ``run_id`` are our own."""
+    fault = problem.fault
+    document: dict[str, Any] = {
+        "type": f"{_TYPE}{fault.code.lower()}",
+        "title": fault.title,
+        "status": fault.status,
+        "code": fault.code,
+    }
+    if problem.detail:
+        document["detail"] = problem.detail
+    if problem.run_id is not None:
+        document["run_id"] = str(problem.run_id)
+        document["instance"] = f"/v1/runs/{problem.run_id}"
+    return {**problem.parts, **document}
+
+
+def problem_response(problem: ProblemError) -> Response:
+    """The answer for ``problem``."""
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **problem.headers}
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after_s)))
+    body = json.dumps(problem_document(problem), ensure_ascii=True).encode("ascii")
+    return Response(body, problem.fault.status, headers, MEDIA_TYPE)
+
+
+def problem_of(error: StageflowError) -> ProblemError:
+    """What it means to a client that a run could not be started. No text of ``error`` is shown."""
+    if isinstance(error, StageContractError):
+        told = [{"path": error.path, "message": f"expected {error.expected}"}]
+        return ProblemError(Fault.INPUT, "The input breaks its schema.", errors=told)
+    if isinstance(error, InvalidRunInputError | SnapshotError | IdempotencyParamMismatch):
+        return ProblemError(Fault.INPUT)
+    if isinstance(error, AuthenticationError):
+        return ProblemError(Fault.TOKEN_REFUSED, headers={"WWW-Authenticate": "Bearer"})
+    if isinstance(error, TenantAccessDeniedError):
+        return ProblemError(Fault.TENANT)
+    if isinstance(error, AdmissionRefusedError):
+        return ProblemError(Fault.REFUSED, retry_after_s=error.retry_after_s)
+    if isinstance(error, RuntimeFault):
+        return ProblemError(Fault.UNAVAILABLE, retry_after_s=_SOON_S)
+    return ProblemError(Fault.DEFECT)

@@ -1,0 +1,80 @@
+"""``ServingSettings``: the bounds of the door that its operator may change."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ServingSettings(BaseModel):
+    """Bounds of the door. Each names what happens when it is reached."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_body_bytes: Count = 4 * 2**20
+    """Bytes of a request's body; a larger one is refused unread with ``SERVE-BODY-SIZE``."""
+
+    body_timeout_s: Seconds = 30.0
+    """How long a body may take to arrive; longer is refused with ``SERVE-BODY-TIMEOUT``."""
+
+    max_json_depth: Annotated[int, Field(gt=0, le=100)] = 64
+    """Levels of nesting in a body; deeper is refused with ``SERVE-JSON``."""
+
+    max_json_values: Count = 100_000
+    """Values, keys and containers of a body together; more are refused with ``SERVE-JSON``."""
+
+    default_timeout_s: Seconds | None = None
+    """How long a run may take whose request names no deadline; ``None``: as long as it takes."""
+
+    max_timeout_s: Seconds = 3600.0
+    """The longest deadline that a request may name; longer is refused with ``SERVE-HEADER``."""
+
+    max_live_runs_per_tenant: Count = 1_000
+    """Runs of one tenant that have not ended; more are refused with ``SERVE-TOO-MANY-RUNS``."""
+
+    max_streams_per_tenant: Count = 100
+    """Streams of events that one tenant reads; more are refused with ``SERVE-TOO-MANY-STREAMS``."""
+
+    kept_s: Seconds = 900.0
+    """How long an ended run is kept; then asking for it is answered with ``SERVE-RUN-EXPIRED``."""
+
+    max_kept_runs: Count = 1_000
+    """Ended runs that are kept; beyond it the one that ended first goes."""
+
+    max_kept_bytes: Count = 64 * 2**20
+    """Bytes of the ended runs that are kept; beyond it those that ended first go."""
+
+    max_expired_ids: Count = 10_000
+    """Ids remembered of runs that went; an older one is unknown, ``SERVE-RUN-UNKNOWN``."""
+
+    max_event_bytes: Count = 256 * 2**10
+    """Bytes of one event on the wire; a larger one is told without its data, and says so."""
+
+    heartbeat_s: Seconds = 15.0
+    """A stream of events without news has a comment this often."""
+
+    max_unread_bytes: Count = 2**20
+    """Bytes of events that may wait for a client that does not read; more close its stream, with
+    the cursor to resume from."""
+
+    patience_s: Seconds = 1.0
+    """How long a client may take for one event before it counts as one that does not read."""
+
+    max_stall_s: Seconds = 60.0
+    """How long a client may read nothing at all; longer ends its connection."""
+
+    verifier_timeout_s: Seconds = 5.0
+    """How long a token may take to be verified; longer is refused."""
+
+    drain_s: Seconds = 10.0
+    """How long live runs may take to end on shutdown; then they are cancelled."""
+
+    sweep_s: Seconds = 10.0
+    """How often ended runs are looked at that have been kept for long enough."""
+
+    reveal_failures: bool = False
+    """Whether clients see the messages and types of exceptions, which may name files and code."""

@@ -1,0 +1,114 @@
+"""What streams must not do to others: to a batch, to what has ended, to what watches a stage."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from stageflow_actors import Batching, Pipeline, RunStatus, StageKind, StreamError, Timeouts
+from tests.conformance.crossing import Gate
+
+KIB = 2**10
+
+
+class FloodsTogether:
+    """Streams to each of a batch more than may be on its way."""
+
+    kind = StageKind.AGENT
+
+    async def execute_batch(self, ctxs):
+        for number in range(8):
+            for ctx in ctxs:
+                await ctx.stream.send(bytes([number]) * 64 * KIB)
+        return [{"sent": 8} for _ctx in ctxs]
+
+
+class FloodsTogetherInThread:
+    kind = StageKind.AGENT
+
+    def execute_batch(self, ctxs):
+        for number in range(8):
+            for ctx in ctxs:
+                ctx.stream.send_blocking(bytes([number]) * 64 * KIB)
+        return [{"sent": 8} for _ctx in ctxs]
+
+
+@pytest.mark.parametrize("body", [FloodsTogether, FloodsTogetherInThread])
+async def test_a_run_that_is_cancelled_takes_no_other_of_its_batch_along(runtime, body):
+    batching = Batching(max_batch_size=2, batch_wait_ms=60_000)
+    pipeline = Pipeline().with_stage("flood", body, batching=batching)
+    async with runtime.deploy(pipeline) as app:
+        first, second = await app.start(), await app.start()
+        unread, pieces = first.stream(), second.stream()
+        heard = [(await anext(pieces)).data[0] for _piece in range(3)]  # then it waits for unread
+        await first.cancel("enough")
+        assert (await first.result()).status is RunStatus.CANCELLED
+        heard += [piece.data[0] async for piece in pieces]
+        assert (await second.result()).outputs["flood"].data["sent"] == 8
+        await unread.aclose()
+    assert heard == list(range(8))
+
+
+class OpensLate:
+    """Leaves something behind that asks for its stream when the stage has ended."""
+
+    kind = StageKind.AGENT
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.late = None
+
+    async def execute(self, ctx):
+        if self.late is not None:
+            Gate(self.folder, "go").open()
+            return {"code": await self.late}
+        self.late = asyncio.ensure_future(self._open(ctx))
+        return {}
+
+    async def _open(self, ctx):
+        await Gate(self.folder, "go").opened()
+        try:
+            await ctx.stream.send("late")
+        except StreamError as error:
+            return error.code
+        return "sent"
+
+
+async def test_a_stage_that_has_ended_opens_no_stream(runtime, tmp_path):
+    pipeline = Pipeline().with_stage("late", OpensLate, config={"folder": tmp_path})
+    async with runtime.deploy(pipeline) as app:
+        await app.run()
+        assert (await app.run())["late"].data["code"] == "STREAM-CLOSED"
+
+
+async def test_each_piece_is_a_sign_of_life(run):
+    async def talk(ctx):
+        for number in range(10):
+            await ctx.stream.send(number)
+            await asyncio.sleep(0.05)
+
+    limits = Timeouts(idle=0.25)
+    assert (await run(Pipeline().with_stage("talk", talk, "agent", timeout=limits))).ok
+
+
+async def test_who_begins_to_read_when_only_cleanups_are_left_leaves_nothing_behind(runtime):
+    async def talk(ctx):
+        await ctx.stream.send("word")
+
+    async with runtime.deploy(Pipeline().with_stage("talk", talk, "agent")) as app:
+        run = await app.start()
+        begun, goes_on = asyncio.Event(), asyncio.Event()
+
+        async def cleanup():
+            begun.set()
+            await goes_on.wait()
+
+        run.on_cleanup(cleanup)
+        await begun.wait()
+        heard = [piece.data async for piece in run.stream()]  # no cleanup is waited for
+        goes_on.set()
+        result = await run.result()
+        assert (await app.describe())["streams"]["open"] == 0
+    assert heard == ["word"]
+    assert not result.cleanup_failures
