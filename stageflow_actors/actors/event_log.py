@@ -1,8 +1,7 @@
-"""``EventLog``: the events of one run in order, for a reader that may come late or wait."""
+"""``EventLog``: the events of one run in order, for a reader that may come late."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,14 +43,12 @@ class EventLog:
     Beyond ``max_events`` the events of stages are dropped and counted, those of the runtime kept.
     """
 
-    __slots__ = ("_events", "_is_closed", "_max_events", "_news", "_seq", "dropped", "on_news")
+    __slots__ = ("_events", "_max_events", "_seq", "dropped", "on_news")
 
     def __init__(self, max_events: int) -> None:
         self._events: list[Event] = []
         self._max_events = max_events
         self._seq = 0
-        self._is_closed = False
-        self._news: asyncio.Event | None = None
         self.on_news: Callable[[], None] | None = None
         self.dropped = 0
 
@@ -82,12 +79,9 @@ class EventLog:
     def close(self) -> None:
         """No further event will come."""
         self.on_news = None
-        self._is_closed = True
 
     def notify(self) -> None:
-        """Wake a waiting reader, or call who wants to be called, if there is one."""
-        if self._news is not None:
-            self._news.set()
+        """Call who wants to be called, if there is one."""
         if self.on_news is not None:
             self.on_news()
 
@@ -95,18 +89,3 @@ class EventLog:
         """Every event that no reader has taken; they are taken now."""
         events, self._events = tuple(self._events), []
         return events
-
-    async def wait(self, after: int) -> tuple[tuple[Event, ...], bool]:
-        """Events with ``seq > after``, as soon as there are any, and whether they are the last.
-
-        Asking for what follows ``after`` says that everything up to it has arrived.
-        """
-        while True:
-            if self._events and self._events[0].seq <= after:
-                self._events = [event for event in self._events if event.seq > after]
-            if self._events or self._is_closed:
-                return tuple(self._events), self._is_closed
-            if self._news is None:
-                self._news = asyncio.Event()
-            self._news.clear()
-            await self._news.wait()

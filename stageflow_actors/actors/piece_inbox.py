@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from stageflow_actors.actors.codec import decode
 from stageflow_actors.actors.outlets import Piece
 from stageflow_actors.errors import StreamError, describe_exception
-from stageflow_actors.model.streaming import Audience, StreamPiece
+from stageflow_actors.model.streaming import Audience, StreamPiece, to_audience
 
 _QUARTER = 4
 """Of a window: to tell of every piece that was read would cost as much as the pieces."""
@@ -87,7 +87,7 @@ class PieceInbox:
             StreamError: it is read already, or there is no such audience; while it is read, that a
                 piece cannot be opened here.
         """
-        whom = None if audience is None else _known(audience)
+        whom = None if audience is None else to_audience(audience)
         if self._is_read:
             raise StreamError(
                 "The stream of this run is read already.",
@@ -166,17 +166,6 @@ class _Reader(AsyncGenerator[StreamPiece, None]):
         if self._inbox.is_awaited:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._inbox.leave)
-
-
-def _known(audience: Audience | str) -> Audience:
-    try:
-        return Audience(audience)
-    except ValueError:
-        raise StreamError(
-            f"There is no audience {audience!r:.80}.",
-            hint=f"There are: {', '.join(repr(each.value) for each in Audience)}; None is anybody.",
-            code="STREAM-AUDIENCE",
-        ) from None
 
 
 def _opened(piece: Piece) -> StreamPiece:

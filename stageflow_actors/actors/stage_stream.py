@@ -24,7 +24,7 @@ from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.frozen import freeze
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.signs import SignsOfLife
-from stageflow_actors.model.streaming import Audience
+from stageflow_actors.model.streaming import Audience, to_audience
 
 Emit = Callable[[str, Payload], None]
 """Takes the audience of a piece, and the piece, on its way."""
@@ -76,7 +76,7 @@ class StageStream:
         self._is_closed = False
 
     async def send(self, data: Any, audience: Audience | str = Audience.USER) -> None:
-        whom, payload = self._checked(audience), self._sealed(data)
+        whom, payload = to_audience(audience).value, self._sealed(data)
         if self._goes_nowhere:
             return
         if asyncio.get_running_loop() is self._loop:
@@ -92,7 +92,7 @@ class StageStream:
                 hint="In a coroutine write 'await ctx.stream.send(...)'.",
                 code="STREAM-BLOCKING",
             )
-        whom, payload = self._checked(audience), self._sealed(data)
+        whom, payload = to_audience(audience).value, self._sealed(data)
         if self._goes_nowhere:
             return
         with self._crossing(whom, payload) as passing:
@@ -177,16 +177,6 @@ class StageStream:
             f"Stage '{self._stage}' has ended, and can send nothing more.",
             hint="Await what sends before the stage returns.",
             code="STREAM-CLOSED",
-        )
-
-    def _checked(self, audience: Audience | str) -> str:
-        with contextlib.suppress(ValueError):
-            return Audience(audience).value
-        known = ", ".join(repr(each.value) for each in Audience)
-        raise StreamError(
-            f"Stage '{self._stage}' sent a piece to the audience {audience!r:.80}.",
-            hint=f"There are: {known}.",
-            code="STREAM-AUDIENCE",
         )
 
     def _sealed(self, data: Any) -> Payload:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from stageflow_actors.errors import StreamError
 from stageflow_actors.model.signs import SignsOfLife
 
 
@@ -17,6 +18,22 @@ class Audience(StrEnum):
     """For the application's own eyes: reasoning, tool calls, scores."""
     BACKGROUND = "background"
     """For what goes on beside the conversation: logs, progress of long work."""
+
+
+def to_audience(given: object) -> Audience:
+    """The audience that ``given`` is, or is the name of.
+
+    Raises:
+        StreamError: there is none.
+    """
+    try:
+        return Audience(given)  # type: ignore[arg-type] # anything may have been given
+    except ValueError:
+        raise StreamError(
+            f"There is no audience {given!r:.80}.",
+            hint=f"There are: {', '.join(repr(each.value) for each in Audience)}.",
+            code="STREAM-AUDIENCE",
+        ) from None
 
 
 class StreamPiece(NamedTuple):
