@@ -23,8 +23,9 @@ from stageflow_actors.serving.open_routes import health_router, openapi_router
 from stageflow_actors.serving.openapi import openapi_document
 from stageflow_actors.serving.pipeline_routes import pipeline_router
 from stageflow_actors.serving.problems import problem_response
+from stageflow_actors.serving.run_desks import run_desks
 from stageflow_actors.serving.run_routes import run_router
-from stageflow_actors.serving.served import Servable, ServedPipeline, served_by_name
+from stageflow_actors.serving.served import Servable, served_by_name
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.settings import ServingSettings
 
@@ -47,8 +48,6 @@ def build_app(
     without one the application refuses to be made, but with ``insecure_loopback``: then it answers
     whoever is on this machine, and nobody else.
 
-    ``app.state.service.stats()`` has the numbers of what goes on.
-
     Raises:
         ServingError: a pipeline cannot be had, two have one name, or nobody would verify tokens.
         PipelineValidationError: the stages do not form a pipeline.
@@ -56,7 +55,13 @@ def build_app(
     bounds = settings or ServingSettings()
     gate = Gate(verifier, insecure_loopback=insecure_loopback, timeout_s=bounds.verifier_timeout_s)
     served = served_by_name(pipelines)
-    service = Service(served, runtime, gate, bounds)
+    return app_of(
+        Service(served, lambda: run_desks(served, runtime, bounds), gate, bounds), title=title
+    )
+
+
+def app_of(service: Service, *, title: str) -> FastAPI:
+    """The application in front of ``service``."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -76,7 +81,7 @@ def build_app(
             app.router.routes.append(route)
     check_routes(app.routes)
     _answer_errors(app)
-    _describe(app, served, is_guarded=verifier is not None)
+    _describe(app, service)
     return app
 
 
@@ -97,10 +102,14 @@ def _answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, of_defects)
 
 
-def _describe(app: FastAPI, served: Mapping[str, ServedPipeline], *, is_guarded: bool) -> None:
+def _describe(app: FastAPI, service: Service) -> None:
     """Written once, so that a schema that cannot be had is found before anybody asks."""
     document = openapi_document(
-        app.routes, served, title=app.title, version=app.version, is_guarded=is_guarded
+        app.routes,
+        service.pipelines,
+        title=app.title,
+        version=app.version,
+        is_guarded=service.gate.asks_for_tokens,
     )
 
     def openapi() -> dict[str, Any]:

@@ -49,29 +49,29 @@ class RunBody(BaseModel):
         return {name: getattr(self, name) for name in type(self).model_fields}
 
 
-async def read_run_body(request: Request, settings: ServingSettings) -> RunBody:
-    """What the request says of its run.
+async def read_body(request: Request, settings: ServingSettings) -> bytes:
+    """The body of the request, which says that it is JSON.
 
     Raises:
-        ProblemError: the body is too long, too slow, no strict JSON, or not of this form.
+        ProblemError: it is too long, too slow, or says that it is something else.
     """
     headers = request.headers
     check_media_type(headers.getlist("content-type"), headers.getlist("content-encoding"))
     check_length(headers.getlist("content-length"), settings.max_body_bytes)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
-            body = await _read(request, settings.max_body_bytes)
+            return await _read(request, settings.max_body_bytes)
     except TimeoutError:
         raise ProblemError(Fault.BODY_TIMEOUT, headers={"Connection": "close"}) from None
-    return run_body_of(body, max_depth=settings.max_json_depth, max_values=settings.max_json_values)
 
 
-def run_body_of(body: bytes, *, max_depth: int, max_values: int) -> RunBody:
+def run_body_of(body: bytes, settings: ServingSettings) -> RunBody:
     """What ``body`` says of a run.
 
     Raises:
         ProblemError: it is no strict JSON, or not of this form.
     """
+    max_depth, max_values = settings.max_json_depth, settings.max_json_values
     try:
         read = read_json(body, max_depth=max_depth, max_values=max_values)
     except JsonRefusedError as refused:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from stageflow_actors.errors import AuthenticationError
 from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.streaming import Audience
 from stageflow_actors.security import AuthContext, AuthInterceptor, TokenVerifier
 from stageflow_actors.serving.faults import Fault, ProblemError, ServingError
 from stageflow_actors.serving.headers import bearer_token, token_refused
@@ -22,12 +23,21 @@ _LOCAL_HOST = r"(?i:localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. ``tenant`` is the organisation, or the user where there is none."""
+    """Who asks. ``tenant`` is the organisation, or the user where there is none.
+
+    ``sees_internal``: pieces that are not for users are shown, too.
+    """
 
     tenant: str
     user_id: UUID | None = None
     org_id: UUID | None = None
     token: str | None = field(default=None, repr=False)
+    sees_internal: bool = False
+
+
+def audiences_of(caller: Caller) -> frozenset[Audience]:
+    """Whose pieces the caller may see."""
+    return frozenset(Audience) if caller.sees_internal else frozenset({Audience.USER})
 
 
 class Gate:
@@ -87,7 +97,8 @@ class Gate:
             raise ProblemError(Fault.SCOPE, f"It needs the scope {scope}.", headers=headers)
         user_id, org_id = admitted.user_id, admitted.org_id
         tenant = f"org:{org_id}" if org_id is not None else f"user:{user_id}"
-        return Caller(tenant, user_id, org_id, token)
+        sees_internal = noted.answer.has_role(Scope.RUNS_INTERNAL)
+        return Caller(tenant, user_id, org_id, token, sees_internal=sees_internal)
 
 
 class _Noted:
@@ -112,7 +123,7 @@ def _local_caller(request: Request) -> Caller:
     hosts = request.headers.getlist("host")
     if len(hosts) != 1 or not re.fullmatch(_LOCAL_HOST, hosts[0]):
         raise ProblemError(Fault.LOOPBACK, "The Host header has to be localhost.")
-    return Caller("loopback")
+    return Caller("loopback", sees_internal=True)
 
 
 def is_loopback_host(host: str) -> bool:

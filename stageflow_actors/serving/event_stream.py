@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from types import MappingProxyType
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from stageflow_actors.serving.desk import Entries, Entry, Reading
 from stageflow_actors.serving.faults import ProblemError
 from stageflow_actors.serving.problems import problem_response
-from stageflow_actors.serving.records import RunRecord
 from stageflow_actors.serving.service import Service
-from stageflow_actors.serving.tape import HEARTBEAT, closing_frame
+from stageflow_actors.serving.sse import HEARTBEAT, closing_frame, frame
+from stageflow_actors.serving.tape import ENDED
 
+BATCH_BYTES = 64 * 2**10
+"""How much of a run is held for one client at a time."""
 _HEADERS = MappingProxyType(
     {
         "Content-Type": "text/event-stream; charset=utf-8",
@@ -25,24 +27,26 @@ _HEADERS = MappingProxyType(
 
 
 class EventStream(Response):
-    """Events of ``record`` after so many others, to the last one.
+    """Entries of a run: those that were ``found``, and what comes after them, to the last.
 
-    One frame is on its way at a time, and nothing else is held for this client. One that took
-    longer than ``patience_s`` for it, while more than ``max_unread_bytes`` wait, gets the cursor to
-    resume from, and the stream closes; one that reads nothing for ``max_stall_s`` is left.
+    One frame is on its way at a time. A client that took longer than ``patience_s`` for it, while
+    more than ``max_unread_bytes`` wait, gets the cursor to resume from, and the stream closes; so
+    it does after ``max_stream_bytes``, where those are bounded. One that reads nothing for
+    ``max_stall_s`` is left.
     """
 
-    def __init__(self, service: Service, record: RunRecord, position: int) -> None:
+    def __init__(self, service: Service, reading: Reading, found: Entries) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._service = service
-        self._record = record
-        self._position = position
+        self._reading = reading
+        self._found = found
+        self._sent_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the run has ended, or the client has gone."""
         try:
-            with self._service.streaming(self._record.tenant):
+            with self._service.streaming(self._reading.tenant):
                 await self._serve(receive, send)
         except ProblemError as problem:
             await problem_response(problem)(scope, receive, send)
@@ -71,36 +75,50 @@ class EventStream(Response):
             pass  # the client has gone
 
     async def _send_frames(self, send: Send) -> None:
-        record, tape = self._record, self._record.tape
-        record.watch()
+        found, number = self._found, self._reading.after
         while True:
-            news = asyncio.ensure_future(record.news())
-            try:
-                while self._position < len(tape):
-                    if not await self._is_taken(send, tape[self._position]):
-                        return
-                    self._position += 1
-                if record.is_ended:
+            for entry in found.entries:
+                if not await self._is_taken(send, entry):
                     return
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(news), self._service.settings.heartbeat_s)
-                if not news.done():
-                    await self._put(send, HEARTBEAT)
-            finally:
-                news.cancel()
+                number = entry.number
+            if found.is_over:
+                return
+            try:
+                found = await self._next(found.after)
+            except ProblemError:  # the run or what comes next is not kept any more
+                await self._put(send, closing_frame(number))
+                return
+            if not found.entries and not found.is_over:
+                await self._put(send, HEARTBEAT)
 
-    async def _is_taken(self, send: Send, frame: bytes) -> bool:
-        """Whether the client keeps up; else it is told where it was."""
+    async def _next(self, after: int) -> Entries:
+        wait_s = self._service.settings.heartbeat_s
+        return await self._service.read(self._reading._replace(after=after, wait_s=wait_s))
+
+    async def _is_taken(self, send: Send, entry: Entry) -> bool:
+        """Whether the client keeps up, and has not had enough; else it is told where it was."""
         clock = asyncio.get_running_loop().time
         began = clock()
-        await self._put(send, frame)
-        settings = self._service.settings
-        unread = self._record.tape.bytes_after(self._position + 1)
-        if clock() - began <= settings.patience_s or unread <= settings.max_unread_bytes:
+        made = frame(entry)
+        await self._put(send, made)
+        if entry.type == ENDED:
             return True
-        self._service.closed_unread += 1
-        await self._put(send, closing_frame(self._position + 1))
+        settings = self._service.settings
+        self._sent_bytes += len(made)
+        most = settings.max_stream_bytes
+        is_full = most is not None and self._sent_bytes > most
+        is_slow = clock() - began > settings.patience_s
+        if is_slow and await self._unread_after(entry.number) > settings.max_unread_bytes:
+            self._service.closed_unread += 1
+        elif not is_full:
+            return True
+        await self._put(send, closing_frame(entry.number))
         return False
+
+    async def _unread_after(self, number: int) -> int:
+        reading = self._reading._replace(after=number, max_bytes=1, wait_s=0.0)
+        found = await self._service.read(reading)
+        return found.unread_bytes + sum(entry.size for entry in found.entries)
 
     async def _put(self, send: Send, body: bytes) -> None:
         async with asyncio.timeout(self._service.settings.max_stall_s):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,9 +10,11 @@ from typing import NamedTuple
 from stageflow_actors.serving.faults import Fault, ProblemError
 
 TIMEOUT_HEADER = "Stageflow-Timeout"
+KEY_HEADER = "Idempotency-Key"
 MAX_TOKEN_BYTES = 16 * 2**10
 
 _BEARER = r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *"
+_KEY = r'"[!#-~]{1,255}"|[!#-~]{1,255}'
 _SECONDS = r"[0-9]{1,9}(\.[0-9]{1,9})?"
 _LENGTH = r"[0-9]{1,15}"
 _JSON = r'(?i:application/json *(; *charset *= *"?utf-8"? *)?)'
@@ -61,6 +64,26 @@ def deadline_s(given: Sequence[str], default_s: float | None, longest_s: float) 
             Fault.HEADER, f"{TIMEOUT_HEADER} has to be seconds, above 0 and at most {longest_s:g}."
         )
     return seconds
+
+
+def idempotency_key(given: Sequence[str]) -> str | None:
+    """The key of the request, with or without its quotes.
+
+    Raises:
+        ProblemError: it is not one of 1 to 255 visible ASCII characters.
+    """
+    if not given:
+        return None
+    if len(given) != 1 or not re.fullmatch(_KEY, given[0].strip()):
+        raise ProblemError(
+            Fault.HEADER, f"{KEY_HEADER} has to be 1 to 255 visible ASCII characters."
+        )
+    return given[0].strip().strip('"')
+
+
+def fingerprint_of(pipeline: str, content: bytes) -> bytes:
+    """What has to be the same each time that a key is given."""
+    return hashlib.sha256(pipeline.encode() + b"\0" + content).digest()
 
 
 def preference(given: Sequence[str]) -> Preference:

@@ -3,68 +3,71 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.errors import AdmissionRefusedError
 from stageflow_actors.model.results import RunResult
+from stageflow_actors.serving.desk import RUNNING, Shown
 from stageflow_actors.serving.documents import event_document, moment, result_document
-from stageflow_actors.serving.tape import ENDED, EventTape
+from stageflow_actors.serving.pieces import PIECE, piece_parts
+from stageflow_actors.serving.settings import ServingSettings
+from stageflow_actors.serving.tape import ENDED, Tape, to_json
 
 logger = logging.getLogger("stageflow_actors.serving")
-
-RUNNING = "running"
 
 
 class RunRecord:
     """A run, whom it belongs to, and what clients may see of it.
 
-    ``is_awaited`` says that a request waits for its end, ``refusal`` why it was not even begun.
+    ``waiting`` counts the requests that wait for its end; ``refusal`` is why it was not even begun.
 
-    Its events are written to the tape when somebody watches, or when it ends. From then on the
-    record holds bytes alone, and lets go of the run.
+    Its events and pieces are written to the tape when somebody watches, or when it ends. From then
+    on the record holds bytes alone, and lets go of the run.
     """
 
     __slots__ = (
-        "_following",
         "_handle",
         "_is_cancelling",
         "_news",
-        "_reveal",
+        "_paces",
+        "_recording",
+        "_settings",
         "_started_at",
         "document",
         "ending",
-        "is_awaited",
-        "pipeline",
         "refusal",
         "run_id",
+        "served_as",
         "state",
         "tape",
         "tenant",
+        "waiting",
     )
 
     def __init__(
-        self, pipeline: str, tenant: str, handle: RunHandle, *, max_event_bytes: int, reveal: bool
+        self, served_as: str, tenant: str, handle: RunHandle, settings: ServingSettings
     ) -> None:
         self.run_id: UUID = handle.run_id
-        self.pipeline = pipeline
+        self.served_as = served_as
         self.tenant = tenant
         self.state = RUNNING
         self.document = b""
-        self.tape = EventTape(max_event_bytes)
-        self.ending: asyncio.Task[RunResult] | None = None
-        self.is_awaited = False
+        self.tape = Tape(settings.max_event_bytes, settings.max_tape_bytes)
+        self.ending: asyncio.Task[None] | None = None
+        self.waiting = 0
         self.refusal: AdmissionRefusedError | None = None
         self._handle: RunHandle | None = handle
-        self._following: asyncio.Task[None] | None = None
+        self._recording: asyncio.Future[Any] | None = None
+        self._paces: dict[str, int] = {}
         self._is_cancelling = False
         self._news = asyncio.Event()
-        self._reveal = reveal
+        self._settings = settings
         self._started_at = time.time()
 
     @property
@@ -75,20 +78,35 @@ class RunRecord:
     @property
     def size(self) -> int:
         """Bytes that it holds once it has ended."""
-        return len(self.document) + self.tape.bytes
+        return len(self.document) + self.tape.size
 
     def conclude(self, when_ended: Callable[[RunRecord], None]) -> None:
         """Wait for the result in a task of its own, and call ``when_ended`` then."""
         self.ending = asyncio.create_task(self._conclude(when_ended))
 
     def watch(self) -> None:
-        """Write events to the tape from now on, as they come."""
-        if self._handle is not None and self._following is None:
-            self._following = asyncio.create_task(self._follow(self._handle))
+        """Write to the tape from now on, as it comes."""
+        if self._handle is not None and self._recording is None:
+            self._recording = asyncio.gather(
+                self._record_events(self._handle), self._record_pieces(self._handle)
+            )
 
     def news(self) -> Awaitable[Any]:
-        """Waits for the next event, or the end. To be had before one looks."""
+        """Waits for the next entry, or the end. To be had before one looks."""
         return self._news.wait()
+
+    def pace(self, reader: str, number: int) -> None:
+        """Have stages wait where they stream while nobody who says so has read on.
+
+        Of several readers the one that is ahead sets the pace.
+        """
+        self._paces[reader] = number
+        self._tell()
+
+    def leave(self, reader: str) -> None:
+        """Take note that ``reader`` is gone, and holds nobody up."""
+        if self._paces.pop(reader, None) is not None:
+            self._tell()
 
     async def cancel(self, reason: str) -> bool:
         """Ask it to stop; ``False`` if it has ended."""
@@ -98,47 +116,73 @@ class RunRecord:
         await self._handle.cancel(reason)
         return True
 
-    def shown(self) -> bytes:
-        """The document that clients get, as JSON."""
-        if self.document:
-            return self.document
-        return _to_json({**self._head(), "cancelling": self._is_cancelling, "result": None})
+    def shown(self) -> Shown:
+        """What clients get."""
+        document = self.document or to_json(
+            {**self._head(), "cancelling": self._is_cancelling, "result": None}
+        )
+        return Shown(self.run_id, self.state, document)
 
     def _head(self) -> dict[str, Any]:
         path = f"/v1/runs/{self.run_id}"
         return {
             "run_id": str(self.run_id),
-            "pipeline": self.pipeline,
+            "pipeline": self.served_as,
             "state": self.state,
             "started_at": moment(self._started_at),
             "links": {"self": path, "events": f"{path}/events"},
         }
 
-    async def _conclude(self, when_ended: Callable[[RunRecord], None]) -> RunResult:
+    async def _conclude(self, when_ended: Callable[[RunRecord], None]) -> None:
         handle = self._handle
         assert handle is not None, "it has not ended"
         result = await handle.result()
-        if self._following is None:
-            self._following = asyncio.create_task(self._follow(handle))
+        self.watch()
+        self._paces.clear()  # what is left is bounded, and needs no reader
+        self._tell()
+        assert self._recording is not None, "it is watched"
         try:
-            await self._following
+            await self._recording
         except Exception:  # the result is worth more than the events
             logger.exception("The events of run %s are not complete.", self.run_id)
+        self._end(result)
+        when_ended(self)
+
+    def _end(self, result: RunResult) -> None:
         self.refusal = refusal_of(result)
         self.state, self._started_at = result.status.value, result.started_at
         ended = {"ended_at": moment(result.ended_at), "duration_ms": result.duration_ms}
-        told = result_document(result, reveal=self._reveal)
-        self.document = _to_json({**self._head(), "cancelling": False, **ended, "result": told})
-        self.tape.append(ENDED, {"run_id": str(self.run_id), "state": self.state})
-        self._handle = self._following = None
+        told = result_document(result, reveal=self._settings.reveal_failures)
+        self.document = to_json({**self._head(), "cancelling": False, **ended, "result": told})
+        last: dict[str, Any] = {"run_id": str(self.run_id), "state": self.state}
+        if self.tape.dropped:
+            last["events_dropped"] = self.tape.dropped
+        self.tape.append(ENDED, last)
+        self._handle = self._recording = None
         self._tell()
-        when_ended(self)
-        return result
 
-    async def _follow(self, handle: RunHandle) -> None:
+    async def _record_events(self, handle: RunHandle) -> None:
+        reveal = self._settings.reveal_failures
         async for event in handle.events():
-            self.tape.append(event.type, event_document(event, reveal=self._reveal))
-            self._tell()
+            if event.type != PIECE:  # the piece itself says more
+                self.tape.append(event.type, event_document(event, reveal=reveal))
+                self._tell()
+
+    async def _record_pieces(self, handle: RunHandle) -> None:
+        async with aclosing(handle.stream(None)) as pieces:
+            async for piece in pieces:
+                document, blob = piece_parts(piece)
+                self.tape.append_piece(PIECE, document, piece.audience, blob)
+                self._tell()
+                while self._is_far_ahead():
+                    await self._news.wait()
+
+    def _is_far_ahead(self) -> bool:
+        """Of everybody who sets the pace."""
+        if not self._paces:
+            return False
+        unread = self.tape.bytes_after(max(self._paces.values()))
+        return unread > self._settings.stream_window_bytes
 
     def _tell(self) -> None:
         told, self._news = self._news, asyncio.Event()
@@ -151,7 +195,3 @@ def refusal_of(result: RunResult) -> AdmissionRefusedError | None:
         if isinstance(failure.original, AdmissionRefusedError):
             return failure.original
     return None
-
-
-def _to_json(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=True, allow_nan=False).encode("ascii")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -22,9 +23,13 @@ class BookStats(NamedTuple):
 
 
 class RunBook:
-    """Live runs, those that ended lately, and the ids of some that went."""
+    """Live runs, those that ended lately, and the ids of some that went.
 
-    def __init__(self, settings: ServingSettings) -> None:
+    ``forgotten`` is called with each that is not here any more.
+    """
+
+    def __init__(self, settings: ServingSettings, forgotten: Callable[[RunRecord], None]) -> None:
+        self._forgotten = forgotten
         self._records: dict[UUID, RunRecord] = {}
         self._live: Counter[str] = Counter()
         self._gone: OrderedDict[UUID, str] = OrderedDict()
@@ -42,13 +47,14 @@ class RunBook:
         """As if a live run had never been."""
         if self._records.pop(record.run_id, None) is not None:
             self._leave(record)
+            self._forgotten(record)
 
     def ended(self, record: RunRecord) -> None:
         """Keep a run that has just ended, as long as there is room for it.
 
         One that was refused, and whose client is there to hear it, would only take that room away.
         """
-        if record.refusal is not None and record.is_awaited:
+        if record.refusal is not None and record.waiting:
             self.forget(record)
         elif record.run_id in self._records:
             self._leave(record)
@@ -58,20 +64,27 @@ class RunBook:
         """Let go of those that were kept long enough."""
         self._go(self._retention.expire(time.monotonic()))
 
-    def find(self, run_id: str, tenant: str) -> RunRecord:
+    def find(self, run_id: str, tenant: str) -> RunRecord | None:
         """The run of that id, if it is ``tenant``'s: that of another is as unknown as none.
 
         Raises:
-            ProblemError: there is no such run, or it is not kept any more.
+            ProblemError: it is not kept any more.
         """
         self.sweep()
         key = _to_id(run_id)
-        record = None if key is None else self._records.get(key)
+        if key is None:
+            return None
+        record = self._records.get(key)
         if record is not None and record.tenant == tenant:
             return record
-        if key is not None and self._gone.get(key) == tenant:
+        if self._gone.get(key) == tenant:
             raise ProblemError(Fault.RUN_EXPIRED, run_id=key)
-        raise ProblemError(Fault.RUN_UNKNOWN)
+        return None
+
+    def known(self, run_id: str) -> RunRecord | None:
+        """The run of that id, whoever's it is: for what shows nothing of it."""
+        key = _to_id(run_id)
+        return None if key is None else self._records.get(key)
 
     def live_of(self, tenant: str) -> int:
         """How many runs of ``tenant`` have not ended."""
@@ -93,7 +106,9 @@ class RunBook:
 
     def _go(self, gone: list[UUID]) -> None:
         for key in gone:
-            self._gone[key] = self._records.pop(key).tenant
+            record = self._records.pop(key)
+            self._gone[key] = record.tenant
+            self._forgotten(record)
         while len(self._gone) > self._max_gone:
             self._gone.popitem(last=False)
 

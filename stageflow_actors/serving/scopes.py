@@ -14,6 +14,8 @@ class Scope(StrEnum):
 
     RUNS_WRITE = "runs:write"
     RUNS_READ = "runs:read"
+    RUNS_INTERNAL = "runs:internal"
+    """Beside the other: pieces that are not for users."""
     PIPELINES_READ = "pipelines:read"
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(gt=0)]
+PerSecond = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -36,6 +37,10 @@ class ServingSettings(BaseModel):
     max_live_runs_per_tenant: Count = 1_000
     """Runs of one tenant that have not ended; more are refused with ``SERVE-TOO-MANY-RUNS``."""
 
+    max_runs_per_s_per_tenant: PerSecond | None = None
+    """Runs that one tenant may start in a second, of each pipeline, and as many at once; more are
+    refused with ``SERVE-TOO-FAST``. ``None``: as many as it likes."""
+
     max_streams_per_tenant: Count = 100
     """Streams of events that one tenant reads; more are refused with ``SERVE-TOO-MANY-STREAMS``."""
 
@@ -54,12 +59,25 @@ class ServingSettings(BaseModel):
     max_event_bytes: Count = 256 * 2**10
     """Bytes of one event on the wire; a larger one is told without its data, and says so."""
 
+    max_tape_bytes: Count = 16 * 2**20
+    """Bytes of the events and pieces that one run keeps for its readers; beyond it the oldest go,
+    and who wants them is answered with ``SERVE-CURSOR-GONE``."""
+
+    stream_window_bytes: Count = 256 * 2**10
+    """Bytes of pieces that may wait for a reader that gives credits; beyond it the stages wait
+    where they stream."""
+
     heartbeat_s: Seconds = 15.0
     """A stream of events without news has a comment this often."""
 
     max_unread_bytes: Count = 2**20
     """Bytes of events that may wait for a client that does not read; more close its stream, with
     the cursor to resume from."""
+
+    max_stream_bytes: Count | None = None
+    """Bytes of one answer with events; after them it closes with the cursor to resume from. For
+    where a proxy takes whatever is sent, and nobody can see whether the client reads; ``None``:
+    no bound."""
 
     patience_s: Seconds = 1.0
     """How long a client may take for one event before it counts as one that does not read."""

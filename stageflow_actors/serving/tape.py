@@ -1,88 +1,108 @@
-"""``EventTape``: the events of one run as server-sent events, and the cursors into them.
+"""``Tape``: what clients may read of one run: its events, and the pieces that it streams out.
 
-Every reader has a position of its own: how many frames it has had. That number is also the id of
-the last of them, so a client that comes back with ``Last-Event-ID`` goes on where it was.
+Every reader has a position of its own: the number of the last entry that it has had. A client that
+comes back with that number goes on where it was.
 """
 
 from __future__ import annotations
 
 import json
-import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any
 
+from stageflow_actors.model.streaming import Audience
+from stageflow_actors.serving.desk import Entry
 from stageflow_actors.serving.faults import Fault, ProblemError
 
 ENDED = "run.ended"
-"""The type of the last frame of every run."""
-CLOSED = "stream.closed"
-"""The type of the last frame where the client did not read."""
-HEARTBEAT = b": still here\n\n"
+"""The type of the last entry of every run."""
 
-_CURSOR = r"[0-9]{1,10}"
-_NO_SIGN = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+_MAX_TYPE = 200
 
 
-class EventTape:
-    """Frames in the order of their events; the id of each is its place, from 1 without gaps."""
+class Tape:
+    """Entries in their order, numbered from 1 without gaps.
 
-    __slots__ = ("_ends", "_frames", "_max_frame_bytes", "cut")
+    An event of more than ``max_event_bytes`` loses its ``data``, and has ``truncated`` instead.
+    Beyond ``max_bytes`` of all the oldest go; ``dropped`` counts them.
+    """
 
-    def __init__(self, max_frame_bytes: int) -> None:
-        self._frames: list[bytes] = []
-        self._max_frame_bytes = max_frame_bytes
+    __slots__ = (
+        "_ends",
+        "_entries",
+        "_max_bytes",
+        "_max_event_bytes",
+        "_removed",
+        "cut",
+        "dropped",
+    )
+
+    def __init__(self, max_event_bytes: int, max_bytes: int) -> None:
+        self._entries: list[Entry] = []
+        self._max_event_bytes = max_event_bytes
+        self._max_bytes = max_bytes
         self._ends = [0]
+        self._removed = 0
         self.cut = 0
+        self.dropped = 0
 
     def __len__(self) -> int:
-        return len(self._frames)
-
-    def __getitem__(self, position: int) -> bytes:
-        """The frame that comes after so many others."""
-        return self._frames[position]
+        """The number of the last entry."""
+        return self._removed + len(self._entries)
 
     @property
-    def bytes(self) -> int:
-        """Of all frames together."""
-        return self._ends[-1]
+    def size(self) -> int:
+        """Bytes of all entries that are here together."""
+        return self.bytes_after(self.dropped)
 
-    def bytes_after(self, position: int) -> int:
-        """Of those that come after so many others."""
-        return self._ends[-1] - self._ends[position]
+    def bytes_after(self, number: int) -> int:
+        """Of those after that one, where it is here; else of all."""
+        return self._ends[-1] - self._ends[max(0, number - self._removed)]
+
+    def after(self, number: int, max_bytes: int) -> tuple[Entry, ...]:
+        """Those after that one, of so many bytes together; one, however large it is.
+
+        After 0 come those that are here.
+
+        Raises:
+            ProblemError: there is no entry of that number, or the next one is gone.
+        """
+        if number > len(self):
+            raise ProblemError(Fault.CURSOR, "There is no event of that id in this run.")
+        if 0 < number < self.dropped:
+            raise ProblemError(Fault.CURSOR_GONE)
+        start = max(number, self.dropped) - self._removed
+        until = bisect_right(self._ends, self._ends[start] + max_bytes) - 1
+        return tuple(self._entries[start : max(until, start + 1)])
 
     def append(self, type_: str, document: Mapping[str, Any]) -> None:
-        """Add an event. One that is too large loses its ``data``, and has ``truncated`` instead."""
-        number = len(self._frames) + 1
-        made = frame(number, type_, document)
-        if len(made) > self._max_frame_bytes and "data" in document:
+        """Add an event."""
+        made = to_json(document)
+        if len(made) > self._max_event_bytes and "data" in document:
             rest = {key: value for key, value in document.items() if key != "data"}
-            made = frame(number, type_[:200], {**rest, "truncated": True})
+            type_, made = type_[:_MAX_TYPE], to_json({**rest, "truncated": True})
             self.cut += 1
-        self._frames.append(made)
-        self._ends.append(self._ends[-1] + len(made))
+        self._add(Entry(len(self) + 1, type_, made))
+
+    def append_piece(
+        self, type_: str, document: Mapping[str, Any], audience: Audience, blob: bytes | None
+    ) -> None:
+        """Add a piece."""
+        self._add(Entry(len(self) + 1, type_, to_json(document), audience, blob))
+
+    def _add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._ends.append(self._ends[-1] + entry.size)
+        while self.size > self._max_bytes and self.dropped < len(self) - 1:
+            self.dropped += 1
+        gone = self.dropped - self._removed
+        if gone > len(self._entries) // 2:  # all at once: each removal moves what is left
+            del self._entries[:gone], self._ends[:gone]
+            self._removed += gone
 
 
-def frame(number: int, type_: str, document: Mapping[str, Any]) -> bytes:
-    """One server-sent event; ``document`` has only what JSON has."""
-    data = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    name = re.sub(_NO_SIGN, " ", type_)
-    return f"id: {number}\nevent: {name}\ndata: {data}\n\n".encode()
-
-
-def closing_frame(position: int) -> bytes:
-    """Says that the stream closes, and how to go on. It has no id: nothing was skipped."""
-    data = json.dumps({"cursor": str(position)})
-    return f"event: {CLOSED}\ndata: {data}\n\n".encode("ascii")
-
-
-def position_after(last_event_id: str | None, known: int) -> int:
-    """Where a client goes on that had the frame ``last_event_id``; so many are known so far.
-
-    Raises:
-        ProblemError: it is no id that this run has given out.
-    """
-    if not last_event_id:
-        return 0
-    if not re.fullmatch(_CURSOR, last_event_id) or int(last_event_id) > known:
-        raise ProblemError(Fault.CURSOR, "Last-Event-ID is no id of an event of this run.")
-    return int(last_event_id)
+def to_json(document: Mapping[str, Any]) -> bytes:
+    """``document``, which has only what JSON has."""
+    made = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return made.encode("ascii")

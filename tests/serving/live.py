@@ -20,6 +20,7 @@ TOKENS = {
     "bob": AuthContext(BOB, ACME, ALL),
     "eve": AuthContext(EVE, EVIL, ALL),
     "lone": AuthContext(EVE, None, ALL),
+    "insider": AuthContext(ADA, ACME, (*ALL, "runs:internal")),
     "reader": AuthContext(ADA, ACME, ("runs:read",)),
     "nobody": AuthContext(ADA, ACME, ()),
     "malformed": AuthContext("not a uuid", ACME, ALL),
@@ -65,6 +66,10 @@ class Live:
         self._server.should_exit = True
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
+
+    def desk(self, pipeline):
+        """Where the runs of that pipeline are, in this process."""
+        return self.service.desk(pipeline)
 
     def client(self, token: str | None = "ada", **options) -> httpx.Client:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}

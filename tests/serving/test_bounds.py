@@ -22,14 +22,12 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def small(gates):
-    """Keeps three runs, takes one at a time, and four of a tenant."""
+    """Keeps three runs, and takes one at a time."""
     runtime = LocalRuntime(
         event_sink=InMemoryEventSink(), settings=Settings(max_running_runs=1, max_waiting_runs=1)
     )
-    settings = ServingSettings(
-        max_kept_runs=3, max_expired_ids=2, max_live_runs_per_tenant=4, max_streams_per_tenant=1
-    )
-    pipelines = [flows.plain(), flows.gated(gates), flows.gated(gates, "other")]
+    settings = ServingSettings(max_kept_runs=3, max_expired_ids=2, max_streams_per_tenant=1)
+    pipelines = [flows.plain(), flows.gated(gates)]
     app = build_app(pipelines, runtime=runtime, verifier=Tokens(), settings=settings)
     server = Live(app).start()
     yield server
@@ -163,7 +161,7 @@ def test_ended_runs_are_kept_as_far_as_there_is_room_and_then_say_that_they_went
         assert [each.status_code for each in codes] == [404, 404, 404, 200, 200, 200]
         assert {stranger.get(path).json()["code"] for path in paths} == {"SERVE-RUN-UNKNOWN"}
         assert client.get(f"{paths[2]}/events").json()["code"] == "SERVE-RUN-EXPIRED"
-    stats = small.service.stats().runs
+    stats = small.desk("plain").stats()
     assert (stats.kept.runs, stats.kept.crowded_out, stats.expired_ids) == (3, 3, 2)
 
 
@@ -175,9 +173,9 @@ def test_an_ended_run_goes_when_its_time_is_up():
     try:
         with server.client() as client:
             path = client.post("/v1/pipelines/plain/runs", json={}).headers["location"]
-            until(lambda: not server.service.stats().runs.kept.runs, "the sweep")
+            until(lambda: not server.desk("plain").stats().kept.runs, "the sweep")
             assert client.get(path).json()["code"] == "SERVE-RUN-EXPIRED"
-            assert server.service.stats().runs.kept.expired == 1
+            assert server.desk("plain").stats().kept.expired == 1
     finally:
         server.stop()
 
@@ -191,23 +189,45 @@ def test_a_run_that_finds_no_room_is_refused_and_leaves_nothing_behind(small):
             )
             assert code_of(refused) == (503, "RUN-REFUSED")
             assert int(refused.headers["retry-after"]) >= 1
-        assert small.service.stats().runs.live == 2
+        assert small.desk("gated").stats().live == 2
         for path in taken:
             client.delete(path)
             ended(client, path)
 
 
-def test_a_tenant_has_so_many_live_runs_and_others_go_on(small):
-    with small.client() as client, small.client("eve") as other:
-        taken = [start(client, each, input_text="full") for each in ("gated", "other") * 2]
-        refused = client.post("/v1/pipelines/plain/runs", json={})
+@pytest.fixture
+def strict(gates):
+    """Takes two runs of a tenant that go on, and starts two in a second."""
+    settings = ServingSettings(max_live_runs_per_tenant=2, max_runs_per_s_per_tenant=2)
+    runtime = LocalRuntime(event_sink=InMemoryEventSink())
+    pipelines = [flows.plain(), flows.gated(gates)]
+    app = build_app(pipelines, runtime=runtime, verifier=Tokens(), settings=settings)
+    server = Live(app).start()
+    yield server
+    server.stop()
+
+
+def test_a_tenant_has_so_many_live_runs_and_others_go_on(strict):
+    with strict.client() as client, strict.client("eve") as other:
+        taken = [start(client, "gated", input_text="full") for _ in range(2)]
+        refused = client.post("/v1/pipelines/gated/runs", json={})
         assert code_of(refused) == (429, "SERVE-TOO-MANY-RUNS")
         assert int(refused.headers["retry-after"]) >= 1
-        assert other.post("/v1/pipelines/plain/runs", json={}).json()["state"] == "ok"
+        path = start(other, "gated", input_text="full")
+        other.delete(path)
         for path in taken:
             client.delete(path)
             ended(client, path)
-        assert client.post("/v1/pipelines/plain/runs", json={}).json()["state"] == "ok"
+
+
+def test_a_tenant_starts_so_many_runs_in_a_second_and_others_go_on(strict):
+    with strict.client() as client, strict.client("eve") as other:
+        answers = [client.post("/v1/pipelines/plain/runs", json={}) for _ in range(40)]
+        refused = [each for each in answers if each.status_code != 200]
+        assert [code_of(each) for each in refused] == [(429, "SERVE-TOO-FAST")] * len(refused)
+        assert refused
+        assert all(int(each.headers["retry-after"]) >= 1 for each in refused)
+        assert other.post("/v1/pipelines/plain/runs", json={}).json()["state"] == "ok"
 
 
 def test_a_tenant_reads_so_many_streams(small):
@@ -217,7 +237,7 @@ def test_a_tenant_reads_so_many_streams(small):
             lines = first.iter_lines()
             next(lines)
             assert code_of(client.get(f"{path}/events")) == (429, "SERVE-TOO-MANY-STREAMS")
-        until(lambda: not small.service.stats().streams, "the end of the stream")
+        until(lambda: not small.service.streams, "the end of the stream")
         client.delete(path)
         ended(client, path)
         assert client.get(f"{path}/events").status_code == 200

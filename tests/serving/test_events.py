@@ -142,11 +142,11 @@ def test_a_client_that_does_not_read_is_closed_with_the_cursor_to_resume_from(im
         with socket.create_connection(impatient.address) as idle:
             head = f"GET {location}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ada\r\n\r\n"
             idle.sendall(head.encode())
-            until(lambda: impatient.service.stats().streams, "the stream")
+            until(lambda: impatient.service.streams, "the stream")
             gates.of("unread").set()
             ended(client, location)
             until(lambda: impatient.service.closed_unread, "the close")
-            until(lambda: not impatient.service.stats().streams, "the end of the stream")
+            until(lambda: not impatient.service.streams, "the end of the stream")
             had = everything(idle)
         last = [line for line in had.splitlines() if line.startswith("data: ")][-1]
         cursor = json.loads(last.removeprefix("data: "))["cursor"]
@@ -176,6 +176,6 @@ def test_streams_that_are_left_leave_nothing_behind(client, live, gates):
     for _ in range(20):
         with client.stream("GET", f"{location}/events") as answer:
             next(iter(answer.iter_lines()))
-    until(lambda: not live.service.stats().streams, "the end of all streams")
+    until(lambda: not live.service.streams, "the end of all streams")
     open_gates(gates, "left")
     ended(client, location)

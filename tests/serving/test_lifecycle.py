@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
 from stageflow_actors import DeploymentError, InMemoryEventSink, LocalRuntime, Pipeline
 from stageflow_actors.serving import ServedPipeline, ServingError, ServingSettings, build_app
+from stageflow_actors.serving.bodies import RunBody
+from stageflow_actors.serving.callers import Caller
+from stageflow_actors.serving.desk import RunOrder
 from stageflow_actors.serving.server import make_server, run_server
 from tests.serving import flows
 from tests.serving.live import Frames, Live, Tokens, start, until
@@ -67,18 +71,16 @@ def test_live_runs_have_the_time_to_end_and_streams_hear_of_it():
                 gates.of(f"drained.{number}").set()
             assert [each["event"] for each in told][-2:] == ["pipeline.completed", "run.ended"]
         stopping.join()
-    assert [record.state for record in server.service.book.live()] == []
 
 
 async def test_a_run_that_does_not_end_in_time_is_cancelled():
     app = built([flows.gated(flows.Gates())], drain_s=0.01)
-    service = app.state.service
-    from stageflow_actors.serving.bodies import RunBody
-    from stageflow_actors.serving.callers import Caller
-
+    order = RunOrder(Caller("t"), RunBody(input_text="late"))
     async with app.router.lifespan_context(app):
-        record = await service.start("gated", Caller("t"), RunBody(input_text="late"), None)
-    assert (await record.ending).status == "cancelled"
+        waiting = asyncio.create_task(app.state.service.run("gated", order, None))
+        while not app.state.service.desk("gated").live():
+            await asyncio.sleep(0)
+    assert (await waiting).state == "cancelled"
 
 
 def test_a_pipeline_that_cannot_be_deployed_keeps_the_server_from_starting(capfd):

@@ -95,11 +95,11 @@ def test_a_run_on_ray_is_watched_and_cancelled(client):
 
 def test_a_run_that_the_supervisor_refuses_is_refused_and_not_kept(client, live):
     paths = [start(client, "endless", input_text="x") for _ in range(2)]
-    kept = live.service.stats().runs.kept.runs
+    kept = live.desk("endless").stats().kept.runs
     refused = client.post("/v1/pipelines/endless/runs", json={"input_text": "x"})
     assert (refused.status_code, refused.json()["code"]) == (503, "RUN-REFUSED")
     assert int(refused.headers["retry-after"]) >= 1
-    assert live.service.stats().runs.kept.runs == kept
+    assert live.desk("endless").stats().kept.runs == kept
     for path in paths:
         client.delete(path)
         assert ended(client, path)["state"] == "cancelled"

@@ -210,4 +210,4 @@ def test_an_application_with_a_route_that_is_not_guarded_is_refused(live):
 
 
 def test_scopes_are_those_that_tokens_name():
-    assert sorted(map(str, Scope)) == sorted(ALL)
+    assert sorted(map(str, Scope)) == sorted((*ALL, "runs:internal"))

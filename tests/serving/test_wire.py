@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from stageflow_actors import AdmissionRefusedError, DeploymentClosedError, StageflowError
+from stageflow_actors.model.streaming import Audience
+from stageflow_actors.serving.desk import Entry
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.headers import (
     bearer_token,
@@ -25,7 +27,9 @@ from stageflow_actors.serving.headers import (
 )
 from stageflow_actors.serving.plain import plain
 from stageflow_actors.serving.problems import problem_of, problem_response
-from stageflow_actors.serving.tape import EventTape, frame, position_after
+from stageflow_actors.serving.run_rate import RunRate
+from stageflow_actors.serving.sse import frame, number_after
+from stageflow_actors.serving.tape import Tape, to_json
 
 
 def refusal(function, *arguments):
@@ -104,31 +108,92 @@ def test_a_length_is_a_number_within_the_bound():
 
 @given(st.text(max_size=30), st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3))
 def test_no_text_can_break_out_of_its_frame(type_, data):
-    lines = frame(3, type_, {"data": plain(data)}).decode("utf-8").split("\n")
+    lines = frame(Entry(3, type_, to_json({"data": plain(data)}))).decode("utf-8").split("\n")
     assert [line.partition(":")[0] for line in lines] == ["id", "event", "data", "", ""]
     assert json.loads(lines[2].removeprefix("data: "))["data"] == plain(data)
     assert len("".join(lines).splitlines()) <= 1
 
 
 def test_an_event_that_is_too_large_is_told_without_its_data():
-    tape = EventTape(200)
+    tape = Tape(200, 10_000)
     tape.append("small", {"data": {"a": 1}})
     tape.append("large", {"seq": 2, "data": {"a": "x" * 300}})
-    assert "truncated" not in tape[0].decode()
-    told = json.loads(tape[1].decode().split("data: ")[1])
-    assert told == {"seq": 2, "truncated": True}
+    small, large = tape.after(0, 10_000)
+    assert b"truncated" not in small.document
+    assert json.loads(large.document) == {"seq": 2, "truncated": True}
     assert tape.cut == 1
-    assert tape.bytes == len(tape[0]) + len(tape[1])
-    assert tape.bytes_after(1) == len(tape[1])
+    assert tape.size == small.size + large.size
+    assert tape.bytes_after(1) == large.size
 
 
-@given(st.integers(0, 50), st.integers(0, 60))
-def test_a_position_is_one_of_those_given_out(known, asked):
-    if asked > known:
-        assert refusal(position_after, str(asked), known) is Fault.CURSOR
-    else:
-        assert position_after(str(asked), known) == asked
-    assert position_after(None, known) == position_after("", known) == 0
+@given(st.lists(st.integers(0, 40), max_size=40), st.integers(20, 120), st.data())
+def test_a_tape_holds_the_last_that_fit_and_gives_exactly_what_comes_after(sizes, room, data):
+    tape, model = Tape(1_000, room), []
+    for number, size in enumerate(sizes, start=1):
+        tape.append_piece("piece", {}, Audience.USER, bytes(size))
+        model.append((number, size + 2))
+        while sum(each[1] for each in model) > room and len(model) > 1:
+            model.pop(0)
+        after, most = data.draw(st.integers(0, number)), data.draw(st.integers(0, 90))
+        gone = number - len(model)
+        assert (tape.dropped, len(tape), tape.size) == (gone, number, sum(s for _, s in model))
+        if 0 < after < gone:
+            assert refusal(tape.after, after, most) is Fault.CURSOR_GONE
+            continue
+        wanted = [each for each in model if each[0] > after]
+        found = tape.after(after, most)
+        assert [each.number for each in found] == [each[0] for each in wanted[: len(found)]]
+        assert bool(found) == bool(wanted)
+        total = sum(each.size for each in found)
+        assert total <= most or len(found) == 1
+        rest = wanted[len(found) :]
+        assert not rest or total + rest[0][1] > most
+    assert refusal(tape.after, len(sizes) + 1, 1) is Fault.CURSOR
+
+
+def test_bytes_of_a_piece_stand_in_its_frame_as_base64():
+    told = frame(Entry(1, "stream.token", to_json({"a": 1}), Audience.USER, b"\x00\xff")).decode()
+    assert json.loads(told.split("data: ")[1]) == {"a": 1, "base64": "AP8="}
+
+
+@pytest.mark.parametrize("wrong", ["-1", "1.0", "x", "1e3", "9" * 20, "1 2", "\u0661"])
+def test_an_id_that_is_no_number_is_refused(wrong):
+    assert refusal(number_after, wrong) is Fault.CURSOR
+
+
+def test_without_an_id_one_begins_at_the_first():
+    assert number_after(None) == number_after("") == 0
+    assert number_after("12") == 12
+
+
+# --- how many in a second -------------------------------------------------------------------------
+
+
+@given(st.floats(0.5, 50), st.lists(st.floats(0, 2), min_size=1, max_size=80))
+def test_in_no_second_more_runs_start_than_twice_what_may(per_s, pauses):
+    """A second's worth at once, and what comes in meanwhile; and who waits as told is let in."""
+    rate, now, started = RunRate(per_s), 0.0, []
+    for pause in pauses:
+        now += pause
+        after_s = rate.take("a", now)
+        if after_s is None:
+            started.append(now)
+        else:
+            assert after_s > 0
+    for begin in started:
+        within = [each for each in started if begin <= each < begin + 1]
+        assert len(within) <= max(1, per_s) + per_s + 1e-6
+    waited = rate.take("b", now)
+    assert waited is None
+    while (after_s := rate.take("a", now)) is not None:
+        now += after_s + 1e-9
+
+
+def test_a_tenant_that_is_forgotten_begins_anew():
+    rate = RunRate(1.0, max_tenants=2)
+    assert [rate.take(each, 0.0) for each in "aab"] == [None, 1.0, None]
+    rate.take("c", 0.0)
+    assert rate.take("a", 0.0) is None
 
 
 # --- values ---------------------------------------------------------------------------------------
