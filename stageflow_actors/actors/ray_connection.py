@@ -65,7 +65,7 @@ class RayConnection:
                 self._check_connected()
             else:
                 self._connect()
-            if self._checked != this_node() and not _is_own():
+            if self._checked != this_node() and not (_is_own() or _is_worker()):
                 check_workers()
             self._checked = this_node()
 
@@ -135,6 +135,11 @@ def _is_own() -> bool:
     """Whether this process has started the Ray that it is on."""
     node = ray._private.worker._global_node
     return node is not None and node.is_head()
+
+
+def _is_worker() -> bool:
+    """Whether Ray has started this process, with this library in it."""
+    return bool(ray._private.worker.global_worker.mode == ray.WORKER_MODE)
 
 
 def _check_address(address: str) -> None:

@@ -20,6 +20,7 @@ from stageflow_actors.serving.callers import Gate
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.guarded import check_routes
 from stageflow_actors.serving.open_routes import health_router, openapi_router
+from stageflow_actors.serving.openai.routes import openai_router
 from stageflow_actors.serving.openapi import openapi_document
 from stageflow_actors.serving.pipeline_routes import pipeline_router
 from stageflow_actors.serving.problems import problem_response
@@ -76,7 +77,8 @@ def app_of(service: Service, *, title: str) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (run_router(), pipeline_router(), health_router(), openapi_router()):
+    models = openai_router(service.pipelines)
+    for router in (run_router(), pipeline_router(), models, health_router(), openapi_router()):
         for route in router.routes:
             app.router.routes.append(route)
     check_routes(app.routes)

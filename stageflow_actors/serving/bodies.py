@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -76,16 +77,34 @@ def run_body_of(body: bytes, settings: ServingSettings) -> RunBody:
         read = read_json(body, max_depth=max_depth, max_values=max_values)
     except JsonRefusedError as refused:
         raise ProblemError(Fault.JSON, str(refused)) from None
+    return run_body_from(read)
+
+
+def run_body_from(read: object) -> RunBody:
+    """The same of what was read already.
+
+    Raises:
+        ProblemError: it is not of this form.
+    """
     if not isinstance(read, dict):
         raise ProblemError(Fault.INPUT, "The body has to be an object.")
     try:
         given = RunBody.model_validate(read)
     except ValidationError as error:
-        raise ProblemError(Fault.INPUT, "The body has another form.", errors=_told(error)) from None
-    for key in given.data:
+        raise ProblemError(Fault.INPUT, "The body has another form.", errors=told_errors(error)) from None
+    check_data_keys(given.data)
+    return given
+
+
+def check_data_keys(data: Iterable[str]) -> None:
+    """Pass, if a client may give ``data`` these keys.
+
+    Raises:
+        ProblemError: one of them is not a client's.
+    """
+    for key in data:
         if key.startswith("_") or key == _RESERVED:
             raise ProblemError(Fault.INPUT, f"data has keys that begin with _, or {_RESERVED}.")
-    return given
 
 
 async def _read(request: Request, limit: int) -> bytes:
@@ -104,7 +123,7 @@ async def _read(request: Request, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _told(error: ValidationError) -> list[dict[str, str]]:
+def told_errors(error: ValidationError) -> list[dict[str, str]]:
     """Where and why; never what was given, which may be long or secret."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from stageflow_actors.errors import AuthenticationError
 from stageflow_actors.model.pipeline_context import PipelineContext
@@ -25,7 +26,8 @@ _LOCAL_HOST = r"(?i:localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 class Caller:
     """Who asks. ``tenant`` is the organisation, or the user where there is none.
 
-    ``sees_internal``: pieces that are not for users are shown, too.
+    ``sees_internal``: pieces that are not for users are shown, too. ``starts_runs``: besides what
+    its route allows it may start runs, and cancel them.
     """
 
     tenant: str
@@ -33,6 +35,7 @@ class Caller:
     org_id: UUID | None = None
     token: str | None = field(default=None, repr=False)
     sees_internal: bool = False
+    starts_runs: bool = False
 
 
 def audiences_of(caller: Caller) -> frozenset[Audience]:
@@ -73,15 +76,18 @@ class Gate:
         """Whether it has a verifier."""
         return self._verifier is not None
 
-    async def admit(self, request: Request, scope: Scope) -> Caller:
-        """Who asks, if they may.
+    async def admit(
+        self, request: HTTPConnection, scope: Scope, given: Sequence[str] | None = None
+    ) -> Caller:
+        """Who asks, if they may. ``given`` is what stands for the ``Authorization`` headers.
 
         Raises:
             ProblemError: they may not, or nobody can tell.
         """
         if self._verifier is None:
             return _local_caller(request)
-        token = bearer_token(request.headers.getlist("authorization"))
+        headers = request.headers.getlist("authorization") if given is None else given
+        token = bearer_token(headers)
         noted = _Noted(self._verifier)
         asked = PipelineContext.create(data={"_auth_token": token})
         try:
@@ -98,7 +104,8 @@ class Gate:
         user_id, org_id = admitted.user_id, admitted.org_id
         tenant = f"org:{org_id}" if org_id is not None else f"user:{user_id}"
         sees_internal = noted.answer.has_role(Scope.RUNS_INTERNAL)
-        return Caller(tenant, user_id, org_id, token, sees_internal=sees_internal)
+        starts_runs = noted.answer.has_role(Scope.RUNS_WRITE)
+        return Caller(tenant, user_id, org_id, token, sees_internal, starts_runs)
 
 
 class _Noted:
@@ -113,7 +120,7 @@ class _Noted:
         return self.answer
 
 
-def _local_caller(request: Request) -> Caller:
+def _local_caller(request: HTTPConnection) -> Caller:
     """Whoever is on this machine, and calls it by its own name: a page that a browser there shows
     may lead other names to it.
     """
@@ -123,7 +130,7 @@ def _local_caller(request: Request) -> Caller:
     hosts = request.headers.getlist("host")
     if len(hosts) != 1 or not re.fullmatch(_LOCAL_HOST, hosts[0]):
         raise ProblemError(Fault.LOOPBACK, "The Host header has to be localhost.")
-    return Caller("loopback", sees_internal=True)
+    return Caller("loopback", sees_internal=True, starts_runs=True)
 
 
 def is_loopback_host(host: str) -> bool:

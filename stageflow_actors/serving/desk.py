@@ -27,7 +27,8 @@ class RunKey(NamedTuple):
 class RunOrder(NamedTuple):
     """A run that a request asks for.
 
-    ``timeout_s`` is how long it may take. With ``is_cancelled_when_left`` it is cancelled when
+    ``timeout_s`` is how long it may take, ``size`` about how many bytes its body has. With
+    ``is_cancelled_when_left`` it is cancelled when
     nobody waits for its answer any more.
     """
 
@@ -36,6 +37,7 @@ class RunOrder(NamedTuple):
     timeout_s: float | None = None
     key: RunKey | None = None
     is_cancelled_when_left: bool = False
+    size: int = 300
 
 
 class Shown(NamedTuple):

@@ -22,6 +22,8 @@ class Fault(Enum):
     JSON = (400, "SERVE-JSON", "The body is no JSON that is accepted here.")
     HEADER = (400, "SERVE-HEADER", "A header cannot be used.")
     QUERY = (400, "SERVE-QUERY", "A query parameter cannot be used.")
+    MESSAGE = (400, "SERVE-MESSAGE", "The message cannot be used.")
+    CREDIT = (400, "SERVE-CREDIT", "More was sent than there was credit for.")
     CURSOR = (400, "SERVE-CURSOR", "The position to resume from is none of this run.")
     CURSOR_GONE = (410, "SERVE-CURSOR-GONE", "What came after that position is not kept any more.")
     KEY_REUSED = (409, "SERVE-KEY-REUSED", "The idempotency key stands for another request.")

@@ -30,9 +30,13 @@ class GuardedRoute(APIRoute):
         ServingError: it has no rule (``SERVE-ROUTE``).
     """
 
+    def refusal(self, problem: ProblemError) -> Response:
+        """How a request is refused; a route may have a form of its own for it."""
+        return problem_response(problem)
+
     def get_route_handler(self) -> Handler:
         """Asks who it is before anything of the request is read."""
-        rule = rule_for(self.methods or (), self.path)
+        rule = rule_for(self.methods or (), self.path_format)
         inner = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
@@ -42,10 +46,10 @@ class GuardedRoute(APIRoute):
                     request.state.caller = await service.gate.admit(request, rule.scope)
                 response = await inner(request)
             except ProblemError as problem:
-                return problem_response(problem)
+                return self.refusal(problem)
             except StageflowError as error:
                 logger.exception("A request ended in %s.", error.code)
-                return problem_response(problem_of(error))
+                return self.refusal(problem_of(error))
             response.headers.setdefault("Cache-Control", "no-store")
             response.headers.setdefault("X-Content-Type-Options", "nosniff")
             return response
@@ -67,7 +71,7 @@ def check_routes(routes: Iterable[BaseRoute]) -> None:
                 hint="Make it a GuardedRoute.",
                 code="SERVE-ROUTE",
             )
-        found.add(rule_for(route.methods or (), route.path))
+        found.add(rule_for(route.methods or (), route.path_format))
     without = set(RULES) - found
     if without:
         listed = ", ".join(sorted(f"{each.method} {each.path}" for each in without))

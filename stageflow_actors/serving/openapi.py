@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from stageflow_actors.serving.bodies import RunBody
 from stageflow_actors.serving.headers import TIMEOUT_HEADER
+from stageflow_actors.serving.openai.described import DESCRIBED, OpenAIOperations
+from stageflow_actors.serving.openai.models import models_of
 from stageflow_actors.serving.schemas import Problem, Run
 from stageflow_actors.serving.scopes import RULES, Rule
 from stageflow_actors.serving.served import GraphFormat, ServedPipeline
@@ -34,12 +37,15 @@ def openapi_document(
     document = get_openapi(title=title, version=version, routes=routes)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.clear()  # nothing of it is sent here: the models below are
-    for model in (RunBody, Run, Problem):
+    models: tuple[type[BaseModel], ...] = (RunBody, Run, Problem, *DESCRIBED)
+    for model in models:
         schemas.update(_parts(model.__name__, model.model_json_schema()))
+    of_openai = OpenAIOperations(models_of(pipelines).values())
     for rule in RULES:
         operation = document["paths"].get(rule.path, {}).get(rule.method.lower())
         if operation is not None:
-            operation["responses"] = _answers(rule)
+            if not of_openai.fill(rule.path, operation):
+                operation["responses"] = _answers(rule)
             operation.pop("security", None)
             if rule.scope is not None and is_guarded:
                 operation["security"] = [{"bearer": [str(rule.scope)]}]

@@ -63,6 +63,7 @@ async def start_run(name: str, request: Request) -> Response:
         None if key is None else RunKey(key, fingerprint_of(name, content)),
         is_cancelled_when_left=served.on_disconnect == OnDisconnect.CANCEL
         and wanted.wait_s is None,
+        size=len(content),
     )
     shown = await while_there(request, service.run(name, order, wanted.wait_s))
     headers = {"Location": f"/v1/runs/{shown.run_id}"}

@@ -17,6 +17,7 @@ from stageflow_actors.model.plan import StagePlan
 from stageflow_actors.model.policies.placement import Placement
 from stageflow_actors.pipeline import Pipeline, StageGraph
 from stageflow_actors.serving.faults import ServingError
+from stageflow_actors.serving.openai.declaration import OpenAIModel
 from stageflow_actors.serving.targets import pipeline_at
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
@@ -43,6 +44,8 @@ class ServedPipeline:
     """A pipeline, or where it is: ``package.module:name``, ``flows.yaml``, ``flows.yaml:name``.
 
     ``on_disconnect`` says what becomes of a run whose client waits for it, and goes away.
+    ``openai`` says that it also answers as a model of the OpenAI API, under the name that it is
+    served by, or under others: ``{"a-name": OpenAIModel(...)}``.
 
     Raises:
         ServingError: there is no such pipeline, or ``on_disconnect`` is none.
@@ -50,6 +53,7 @@ class ServedPipeline:
 
     target: Pipeline | StageGraph | str
     on_disconnect: OnDisconnect | str = OnDisconnect.CANCEL
+    openai: OpenAIModel | Mapping[str, OpenAIModel] | None = None
 
     def __post_init__(self) -> None:
         if self.on_disconnect not in list(OnDisconnect):

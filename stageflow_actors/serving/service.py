@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from stageflow_actors.errors import StageflowError
 from stageflow_actors.serving.callers import Gate
@@ -41,6 +42,7 @@ class Service:
         self._desks: Mapping[str, Desk] = {}
         self._streams: Counter[str] = Counter()
         self._places: OrderedDict[str, str] = OrderedDict()
+        self._held: set[asyncio.Task[Any]] = set()
 
     @property
     def is_ready(self) -> bool:
@@ -68,6 +70,8 @@ class Service:
         try:
             yield
         finally:
+            if self._held:
+                await asyncio.wait(self._held, timeout=self.settings.drain_s)
             await opening.__aexit__(None, None, None)
             self._desks = {}
 
@@ -132,6 +136,13 @@ class Service:
         """A reader that paced a run is gone."""
         for name in self._where(run_id):
             await self._desks[name].leave(run_id, reader)
+
+    def hold(self, work: Coroutine[Any, Any, Found]) -> asyncio.Task[Found]:
+        """``work`` in a task that goes on when whoever asked for it is gone, or was cancelled."""
+        task = asyncio.create_task(work)
+        self._held.add(task)
+        task.add_done_callback(self._held.discard)
+        return task
 
     @contextmanager
     def streaming(self, tenant: str) -> Iterator[None]:

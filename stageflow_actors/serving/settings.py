@@ -44,6 +44,12 @@ class ServingSettings(BaseModel):
     max_streams_per_tenant: Count = 100
     """Streams of events that one tenant reads; more are refused with ``SERVE-TOO-MANY-STREAMS``."""
 
+    max_runs_per_socket: Count = 32
+    """Runs on one WebSocket at a time; more are refused with ``SERVE-TOO-MANY-RUNS``."""
+
+    max_bad_messages_per_socket: Count = 32
+    """Messages that cannot be used; more close their WebSocket with the code 4400."""
+
     kept_s: Seconds = 900.0
     """How long an ended run is kept; then asking for it is answered with ``SERVE-RUN-EXPIRED``."""
 
@@ -96,3 +102,12 @@ class ServingSettings(BaseModel):
 
     reveal_failures: bool = False
     """Whether clients see the messages and types of exceptions, which may name files and code."""
+
+    keeper_left_s: Seconds = 2.0
+    """Behind Ray Serve: how long the keeper of a version stays when its last replica has left."""
+
+    keeper_lost_s: Seconds = 15.0
+    """How long a replica may be silent; then it counts as lost."""
+
+    keeper_orphaned_s: Seconds = 60.0
+    """How long a keeper stays whose last replica is lost: Serve may start another one."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
+from typing import Any
 
 from stageflow_actors.configuration.imports import ImportProblemError, imported
 from stageflow_actors.configuration.places import SUFFIXES
@@ -21,6 +23,23 @@ def pipeline_at(target: str) -> Pipeline | StageGraph:
         ServingError: there is none (``SERVE-TARGET``).
         ConfigurationError: the file declares none.
     """
+    found = found_at(target)
+    if not isinstance(found, Pipeline | StageGraph):
+        raise ServingError(
+            f"{target!r} is no pipeline but a {type(found).__name__}.",
+            hint="Name a pipeline, or a function without parameters that returns one.",
+            code=_CODE,
+        )
+    return found
+
+
+def found_at(target: str) -> Any:
+    """What is there, whatever it is; where it is a function, what that returns.
+
+    Raises:
+        ServingError: there is nothing (``SERVE-TARGET``).
+        ConfigurationError: the file declares no such pipeline.
+    """
     place, _colon, name = target.rpartition(":")
     if target.lower().endswith(SUFFIXES):
         return Pipeline.from_file(Path(target))
@@ -36,12 +55,5 @@ def pipeline_at(target: str) -> Pipeline | StageGraph:
         found = imported(target)
     except ImportProblemError as problem:
         raise ServingError(str(problem), hint=problem.hint, code=_CODE) from problem
-    if callable(found) and not isinstance(found, type):
-        found = found()
-    if not isinstance(found, Pipeline | StageGraph):
-        raise ServingError(
-            f"{target!r} is no pipeline but a {type(found).__name__}.",
-            hint="Name a pipeline, or a function without parameters that returns one.",
-            code=_CODE,
-        )
-    return found
+    is_factory = inspect.isroutine(found)
+    return found() if is_factory else found

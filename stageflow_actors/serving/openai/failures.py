@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from starlette.responses import Response
 
-from stageflow_actors.serving.faults import ProblemError
+from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.problems import problem_response
 
 REQUEST_ID = "X-Request-Id"
@@ -54,12 +55,17 @@ class Failure(NamedTuple):
         return Response(body, self.status, self.headers, "application/json")
 
 
-class NoAnswerError(Exception):
-    """Raised where the run of a request has come to no answer."""
+class NoAnswerError(ProblemError):
+    """The run of a request has come to no answer.
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure)
-        self.failure = failure
+    Nobody should ask the same again by itself: the run may have had effects.
+    """
+
+    def __init__(self, status: int, code: str, message: str, run_id: UUID) -> None:
+        headers = {"X-Should-Retry": "false"}
+        super().__init__(Fault.DEFECT, message, run_id=run_id, headers=headers)
+        self.status = status
+        self.code = code
 
 
 def failure_of(problem: ProblemError) -> Failure:
@@ -75,5 +81,8 @@ def failure_of(problem: ProblemError) -> Failure:
     kept = problem_response(problem).headers.items()
     headers = {name: value for name, value in kept if name not in _OF_BODIES}
     if problem.run_id is not None:
+        message = f"{message} Run {problem.run_id}."
         headers[REQUEST_ID] = str(problem.run_id)
+    if isinstance(problem, NoAnswerError):
+        return Failure(problem.status, problem.code, message, param, headers)
     return Failure(fault.status, fault.code, message, param, headers)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from stageflow_actors.model.results import RunStatus
 from stageflow_actors.serving.desk import Shown
 from stageflow_actors.serving.faults import Fault
-from stageflow_actors.serving.openai.failures import REQUEST_ID, Failure, NoAnswerError
+from stageflow_actors.serving.openai.failures import NoAnswerError
 from stageflow_actors.serving.openai.models import OutputPath
 
 logger = logging.getLogger("stageflow_actors.serving")
@@ -137,10 +137,7 @@ class Outcome:
         return self._without_answer(500, Fault.DEFECT.code, "The run ended without an answer.")
 
     def _without_answer(self, status: int, code: str, message: str) -> NoAnswerError:
-        """Nobody should ask the same again by itself: the run may have had effects."""
-        headers = {REQUEST_ID: str(self.run_id), "X-Should-Retry": "false"}
-        told = f"{message} Run {self.run_id}."
-        return NoAnswerError(Failure(status, code, told, headers=headers))
+        return NoAnswerError(status, code, message, self.run_id)
 
 
 def _count(counts: Json, *names: str) -> int | None:

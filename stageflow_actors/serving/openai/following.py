@@ -1,0 +1,106 @@
+"""``Following``: a run that is started for a request, and what it streams to the user."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
+from uuid import UUID, uuid4
+
+from stageflow_actors.model.streaming import Audience
+from stageflow_actors.serving.desk import Desk, Entry, Reading, RunOrder, Shown
+from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.openai.outcomes import Outcome
+from stageflow_actors.serving.pieces import PIECE
+
+_BATCH_BYTES = 64 * 2**10
+_EVERYBODY = frozenset(Audience)
+"""Read are those for others, too: holes are found by counting."""
+
+
+class Following:
+    """Reads the run as fast as the client does, so that its stages wait for a slow one.
+
+    Leaving early cancels the run, if ``cancels``.
+    """
+
+    def __init__(self, desk: Desk, order: RunOrder, *, wait_s: float, cancels: bool) -> None:
+        self._desk = desk
+        self._order = order
+        self._wait_s = wait_s
+        self._cancels = cancels
+        self._reader = uuid4().hex
+        self._tenant = order.caller.tenant
+        self._seq = 0
+        self._has_gap = False
+        self._has_given = False
+        self.run_id: UUID | None = None
+
+    async def start(self) -> UUID:
+        """Start the run.
+
+        Raises:
+            ProblemError: it cannot be started.
+        """
+        shown = await self._desk.run(self._order, 0.0)
+        self.run_id = shown.run_id
+        return shown.run_id
+
+    async def pieces(self) -> AsyncGenerator[Any, None]:
+        """What stages stream to the user: texts, JSON data, bytes. ``None``: still nothing.
+
+        A stage may stream more than is held before anybody reads. Then none is given: an answer
+        with a hole is none, and the output has it as a whole.
+
+        Raises:
+            ProblemError: the run is not kept any more; there is a hole after a piece was given.
+        """
+        after, run_id, is_over = 0, str(self.run_id), False
+        try:
+            while not is_over:
+                found = await self._desk.read(self._reading(run_id, after))
+                if found is None:
+                    raise ProblemError(Fault.RUN_UNKNOWN, run_id=self.run_id)
+                after, is_over = found.after, found.is_over
+                for entry in found.entries:
+                    if entry.type == PIECE and self._is_next(entry):
+                        self._has_given = True
+                        yield _piece(entry)
+                if not found.entries:
+                    yield None
+        finally:
+            await self._desk.leave(run_id, self._reader)
+            if not is_over and self._cancels:
+                with suppress(ProblemError):  # it has ended meanwhile
+                    await self._desk.cancel(run_id, self._tenant)
+
+    async def outcome(self) -> Outcome:
+        """How it ended, once there are no more pieces.
+
+        Raises:
+            ProblemError: it is not kept any more.
+        """
+        shown: Shown | None = await self._desk.look(str(self.run_id), self._tenant)
+        if shown is None or not shown.is_ended:
+            raise ProblemError(Fault.RUN_UNKNOWN, run_id=self.run_id)
+        return Outcome(shown)
+
+    def _is_next(self, entry: Entry) -> bool:
+        """Whether it is for the user, and nothing is missing before it."""
+        seq = json.loads(entry.document)["piece"]
+        self._has_gap |= seq != self._seq + 1
+        self._seq = seq
+        if self._has_gap and self._has_given:
+            detail = "Parts of the answer were lost."
+            raise ProblemError(Fault.CURSOR_GONE, detail, run_id=self.run_id)
+        return entry.audience is Audience.USER and not self._has_gap
+
+    def _reading(self, run_id: str, after: int) -> Reading:
+        return Reading(
+            run_id, self._tenant, after, _EVERYBODY, _BATCH_BYTES, self._wait_s, self._reader
+        )
+
+
+def _piece(entry: Entry) -> Any:
+    return json.loads(entry.document).get("data") if entry.blob is None else entry.blob

@@ -1,0 +1,1 @@
+"""The door on Ray Serve: replicas in front, and keepers behind them that outlive them."""

@@ -1,0 +1,79 @@
+"""``Answering``: a desk behind a mailbox: replicas ask, it answers each when it can."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import MappingProxyType
+from typing import Any
+
+from stageflow_actors.actors.exchange import Exchange, Exchanges
+from stageflow_actors.actors.parcels import Parcel
+from stageflow_actors.errors import StageflowError
+from stageflow_actors.model.settings import Settings
+from stageflow_actors.serving.desk import Desk, Entries, Shown
+from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.problems import problem_of
+from stageflow_actors.serving.replicas.messages import Answer, Ask, Leave, problem_to_wire
+
+logger = logging.getLogger("stageflow_actors.serving")
+
+_SIZE = 200
+
+
+class Answering:
+    """Only what a ``Desk`` has can be asked for."""
+
+    def __init__(self, desk: Desk, settings: Settings) -> None:
+        self._methods = MappingProxyType(
+            {
+                each.__name__: each
+                for each in (desk.run, desk.look, desk.cancel, desk.read, desk.leave)
+            }
+        )
+        self._exchanges = Exchanges(self._take, settings)
+        self._working: dict[tuple[Exchange, int], asyncio.Task[None]] = {}
+
+    async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
+        """Take the messages of a ``Channel``, each ``Ask`` or ``Leave``; answer with ``Answer``."""
+        return await self._exchanges.take(caller, parcel)
+
+    def _take(self, exchange: Exchange, message: Ask | Leave) -> None:
+        if isinstance(message, Leave):
+            working = self._working.get((exchange, message.number))
+            if working is not None:
+                working.cancel()
+            return
+        exchange.due += 1
+        task = asyncio.create_task(self._answer(exchange, message))
+        self._working[exchange, message.number] = task
+
+    async def _answer(self, exchange: Exchange, ask: Ask) -> None:
+        answer = Answer(ask.number, None)
+        try:
+            answer = await self._worked_on(ask)
+        finally:
+            exchange.due -= 1
+            del self._working[exchange, ask.number]
+            is_last = not exchange.due
+            exchange.tell(answer, _size_of(answer.value), is_last=is_last)
+
+    async def _worked_on(self, ask: Ask) -> Answer:
+        try:
+            return Answer(ask.number, await self._methods[ask.method](*ask.arguments))
+        except ProblemError as problem:
+            return Answer(ask.number, None, problem_to_wire(problem))
+        except StageflowError as error:
+            logger.exception("A request ended in %s.", error.code)
+            return Answer(ask.number, None, problem_to_wire(problem_of(error)))
+        except Exception:
+            logger.exception("A request ended in a defect.")
+            return Answer(ask.number, None, problem_to_wire(ProblemError(Fault.DEFECT)))
+
+
+def _size_of(value: Any) -> int:
+    if isinstance(value, Shown):
+        return _SIZE + len(value.document)
+    if isinstance(value, Entries):
+        return _SIZE + sum(entry.size + _SIZE for entry in value.entries)
+    return _SIZE

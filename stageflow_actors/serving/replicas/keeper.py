@@ -1,0 +1,96 @@
+"""``Keeper``: the Ray actor that has one served pipeline's runs, for every replica of the door.
+
+It is detached and has a name, so it outlives the replica that started it, and any other finds it.
+The supervisor of its pipeline, and the stages below that, end with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import AsyncExitStack
+
+import ray
+
+from stageflow_actors.actors.parcels import Parcel
+from stageflow_actors.actors.ray_runtime import RayRuntime
+from stageflow_actors.serving.replicas.answering import Answering
+from stageflow_actors.serving.replicas.places import Place, has_serve
+from stageflow_actors.serving.replicas.served_app import ServedApp
+from stageflow_actors.serving.replicas.tenure import Tenure, Verdict
+from stageflow_actors.serving.run_desks import run_desks
+
+logger = logging.getLogger("stageflow_actors.serving")
+
+_LOOK_S = 0.5
+
+
+class Keeper:
+    """Serves replicas of one version. Where none is left, it lets its runs end, and goes."""
+
+    def __init__(self, app: ServedApp, place: Place) -> None:
+        self._app = app
+        self._place = place
+        self._stack = AsyncExitStack()
+        self._opening: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._answering: Answering | None = None
+        self._is_retiring = False
+        bounds = app.settings
+        self._tenure = Tenure(
+            time.monotonic(),
+            left_s=bounds.keeper_left_s,
+            lost_s=bounds.keeper_lost_s,
+            orphaned_s=bounds.keeper_orphaned_s,
+        )
+
+    async def join(self, replica: str) -> bool:
+        """Serve a replica from now on, once everything is up; ``False``: it is about to go.
+
+        To be called again and again, or the replica counts as lost.
+
+        Raises:
+            StageflowError: the pipeline cannot be deployed; the keeper goes, too.
+        """
+        if self._is_retiring:
+            return False
+        self._tenure.seen(replica, time.monotonic())
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+        await asyncio.shield(self._opening)
+        return not self._is_retiring
+
+    async def leave(self, replica: str) -> None:
+        """Take note that a replica has left in order."""
+        self._tenure.left(replica, time.monotonic())
+
+    async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
+        """As ``Answering.exchange``."""
+        assert self._answering is not None, "whoever asks has joined"
+        return await self._answering.exchange(caller, parcel)
+
+    async def _open(self) -> None:
+        self._watching = asyncio.create_task(self._watch())
+        served = self._app.served()[self._place.pipeline]
+        runtime = RayRuntime(settings=self._app.runtime, registry=self._app.children())
+        try:
+            desks = await self._stack.enter_async_context(
+                run_desks({self._place.pipeline: served}, runtime, self._app.settings)
+            )
+        except BaseException:
+            self._is_retiring = True  # whoever asks next shall begin anew
+            raise
+        self._answering = Answering(desks[self._place.pipeline], self._app.runtime)
+
+    async def _watch(self) -> None:
+        while not self._is_retiring:
+            await asyncio.sleep(_LOOK_S)
+            is_served = await asyncio.to_thread(has_serve)
+            verdict = self._tenure.verdict(time.monotonic(), is_served=is_served)
+            self._is_retiring = self._is_retiring or verdict is Verdict.RETIRE
+        try:
+            await self._stack.aclose()
+        except Exception:
+            logger.exception("%s did not close in order.", self._place.name)
+        ray.kill(ray.get_runtime_context().current_actor)

@@ -1,0 +1,74 @@
+"""``KeeperLine``: what one event loop of a replica asks one keeper."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from stageflow_actors.actors.channel import Channel
+from stageflow_actors.actors.ray_errors import CallFault
+from stageflow_actors.model.settings import Settings
+from stageflow_actors.serving.replicas.messages import Answer, Ask, Leave, problem_of_wire
+
+_SIZE = 300
+
+
+class KeeperLostError(Exception):
+    """The keeper is dead, or out of reach; what was asked of it may have been done."""
+
+
+class KeeperLine:
+    """Many requests on their way in few calls; each is answered when it can be."""
+
+    def __init__(self, keeper: Any, settings: Settings) -> None:
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._number = 0
+        self.is_lost = False
+        self._channel = Channel(
+            partial(keeper.exchange.remote, uuid4().hex[:12]),
+            self._is_waiting,
+            self._take,
+            self._break,
+            settings,
+        )
+
+    async def ask(self, method: str, *arguments: Any, size: int = _SIZE) -> Any:
+        """What the keeper's desk answers. Cancelling it tells the keeper that nobody waits.
+
+        Raises:
+            ProblemError: what the desk raised.
+            KeeperLostError: no answer will come.
+        """
+        if self.is_lost:
+            raise KeeperLostError
+        self._number += 1
+        number = self._number
+        waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._channel.put(Ask(number, method, arguments), size)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if self._waiting.pop(number, None) is not None:
+                self._channel.put(Leave(number), _SIZE)
+            raise
+
+    def _is_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def _take(self, answer: Answer) -> None:
+        waiting = self._waiting.pop(answer.number, None)
+        if waiting is None or waiting.done():
+            return
+        if answer.problem is None:
+            waiting.set_result(answer.value)
+        else:
+            waiting.set_exception(problem_of_wire(answer.problem))
+
+    def _break(self, _fault: CallFault) -> None:
+        self.is_lost = True
+        waiting, self._waiting = self._waiting, {}
+        for each in waiting.values():
+            if not each.done():
+                each.set_exception(KeeperLostError())

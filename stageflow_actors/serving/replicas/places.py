@@ -1,0 +1,56 @@
+"""Where keepers are: their names in Ray, by application, pipeline and version."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+
+import ray
+from ray.util import list_named_actors
+
+NAMESPACE = "stageflow_actors"
+_SERVE = ("SERVE_CONTROLLER_ACTOR", "serve")
+
+
+class Place(NamedTuple):
+    """One version of a served pipeline."""
+
+    app: str
+    pipeline: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        """The name of its keeper."""
+        return "/".join(quote(part, safe="") for part in self)
+
+    def is_beside(self, other: Place) -> bool:
+        """Whether it is another version of the same pipeline."""
+        return self[:2] == other[:2] and self.version != other.version
+
+
+def keepers() -> list[Place]:
+    """Where a keeper is, or is about to be. Asks Ray, and waits for it."""
+    found = []
+    for each in list_named_actors(all_namespaces=True):
+        parts = each["name"].split("/")
+        if each["namespace"] == NAMESPACE and len(parts) == len(Place._fields):
+            found.append(Place(*map(unquote, parts)))
+    return found
+
+
+def keeper_at(place: Place) -> Any | None:
+    """The keeper, if there is one. Asks Ray, and waits for it."""
+    try:
+        return ray.get_actor(place.name, namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+def has_serve() -> bool:
+    """Whether Ray Serve is up, which may start replicas. Asks Ray, and waits for it."""
+    try:
+        ray.get_actor(_SERVE[0], namespace=_SERVE[1])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,57 @@
+"""``Tenure``: how long a keeper stays. Pure: it is told what time it is."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Verdict(Enum):
+    """What a keeper does now."""
+
+    STAY = "stay"
+    RETIRE = "retire"
+
+
+class Tenure:
+    """Follows the replicas that use a keeper. Times are seconds of a clock that never goes back.
+
+    A replica that is silent for ``lost_s`` is lost. Where none is left, the keeper retires: soon,
+    ``left_s`` after the last one left in order; else after ``orphaned_s``, in which Serve may start
+    another one in its place.
+    """
+
+    __slots__ = ("_alone_since", "_left_s", "_lost_s", "_orphaned_s", "_seen", "_was_left")
+
+    def __init__(self, now: float, *, left_s: float, lost_s: float, orphaned_s: float) -> None:
+        self._left_s = left_s
+        self._lost_s = lost_s
+        self._orphaned_s = orphaned_s
+        self._seen: dict[str, float] = {}
+        self._alone_since = now
+        self._was_left = False
+
+    @property
+    def replicas(self) -> int:
+        """How many use it."""
+        return len(self._seen)
+
+    def seen(self, replica: str, now: float) -> None:
+        """A replica has joined, or is still there."""
+        self._seen[replica] = now
+
+    def left(self, replica: str, now: float) -> None:
+        """A replica has left in order."""
+        if self._seen.pop(replica, None) is not None and not self._seen:
+            self._alone_since, self._was_left = now, True
+
+    def verdict(self, now: float, *, is_served: bool) -> Verdict:
+        """Whether to stay; ``is_served`` says whether there is a Serve that may start replicas."""
+        lost = [each for each, at in self._seen.items() if now - at > self._lost_s]
+        for each in lost:
+            del self._seen[each]
+        if lost and not self._seen:
+            self._alone_since, self._was_left = now, False
+        if self._seen:
+            return Verdict.STAY
+        patience_s = self._left_s if self._was_left or not is_served else self._orphaned_s
+        return Verdict.RETIRE if now - self._alone_since > patience_s else Verdict.STAY
