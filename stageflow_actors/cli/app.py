@@ -14,6 +14,7 @@ from stageflow_actors.cli.interrupts import end_at_next_interrupt
 from stageflow_actors.cli.lint import lint
 from stageflow_actors.cli.run import run
 from stageflow_actors.cli.serve import serve
+from stageflow_actors.cli.serve_config import serve_config
 from stageflow_actors.cli.validate import validate
 
 
@@ -43,7 +44,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for command in (run, serve, graph, lint, validate, doctor):
+    for command in (run, serve, serve_config, graph, lint, validate, doctor):
         app.command()(command)
     return app
 

@@ -64,13 +64,13 @@ def serve(
             from stageflow_actors.serving import ServedPipeline, build_app
             from stageflow_actors.serving.server import make_server, run_server
         except ModuleNotFoundError as missing:
-            raise _not_installed(missing) from missing
+            raise not_installed(missing) from missing
         pipelines = [ServedPipeline(load_pipeline(each), on_disconnect) for each in targets]
         place = make_runtime(runtime)
         app = build_app(
             pipelines,
             runtime=place,
-            verifier=None if verifier is None else _load_verifier(verifier),
+            verifier=None if verifier is None else load_verifier(verifier),
             insecure_loopback=is_insecure,
         )
         server = make_server(app, host=host, port=port)
@@ -83,7 +83,12 @@ def serve(
         console.print("Stopped.")
 
 
-def _load_verifier(text: str) -> TokenVerifier:
+def load_verifier(text: str) -> TokenVerifier:
+    """The verifier that ``text`` names, or that what it names returns.
+
+    Raises:
+        CommandError: there is none.
+    """
     from stageflow_actors.security import TokenVerifier
 
     target = parse_target(text)
@@ -109,7 +114,8 @@ def _load_verifier(text: str) -> TokenVerifier:
     return found
 
 
-def _not_installed(missing: ModuleNotFoundError) -> Exception:
+def not_installed(missing: ModuleNotFoundError) -> Exception:
+    """What to say where a package is missing; ``missing`` itself, if it is none of the extra's."""
     if (missing.name or "").partition(".")[0] not in _NEEDED:
         return missing
     return CommandError(

@@ -29,6 +29,7 @@ from stageflow_actors.serving.run_routes import run_router
 from stageflow_actors.serving.served import Servable, served_by_name
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.settings import ServingSettings
+from stageflow_actors.serving.socket_route import socket_route
 
 _OF_STATUS = MappingProxyType({404: Fault.NOT_FOUND, 405: Fault.METHOD})
 
@@ -81,6 +82,7 @@ def app_of(service: Service, *, title: str) -> FastAPI:
     for router in (run_router(), pipeline_router(), models, health_router(), openapi_router()):
         for route in router.routes:
             app.router.routes.append(route)
+    app.router.routes.append(socket_route())
     check_routes(app.routes)
     _answer_errors(app)
     _describe(app, service)

@@ -91,7 +91,9 @@ def run_body_from(read: object) -> RunBody:
     try:
         given = RunBody.model_validate(read)
     except ValidationError as error:
-        raise ProblemError(Fault.INPUT, "The body has another form.", errors=told_errors(error)) from None
+        raise ProblemError(
+            Fault.INPUT, "The body has another form.", errors=told_errors(error)
+        ) from None
     check_data_keys(given.data)
     return given
 

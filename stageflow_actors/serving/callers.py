@@ -86,8 +86,7 @@ class Gate:
         """
         if self._verifier is None:
             return _local_caller(request)
-        headers = request.headers.getlist("authorization") if given is None else given
-        token = bearer_token(headers)
+        token = bearer_token(request.headers.getlist("authorization") if given is None else given)
         noted = _Noted(self._verifier)
         asked = PipelineContext.create(data={"_auth_token": token})
         try:

@@ -53,6 +53,20 @@ class Claims:
             raise ProblemError(Fault.KEY_REUSED, run_id=None if found is None else found.run_id)
         return await asyncio.shield(claim.starting)
 
+    def key_of(self, record: RunRecord) -> RunKey | None:
+        """What stands for that run."""
+        name = self._keys.get(record)
+        return None if name is None else RunKey(name[1], self._claims[name].fingerprint)
+
+    def take(self, record: RunRecord, key: RunKey) -> None:
+        """From now on ``key`` stands for a run that was started elsewhere."""
+        started: asyncio.Future[RunRecord] = asyncio.get_running_loop().create_future()
+        started.set_result(record)
+        claim = _Claim(key.fingerprint, started)
+        claim.record = record
+        name = self._keys[record] = (record.tenant, key.key)
+        self._claims[name] = claim
+
     def forget(self, record: RunRecord) -> None:
         """The run is not known any more, nor is its key."""
         name = self._keys.pop(record, None)

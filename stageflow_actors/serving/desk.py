@@ -28,8 +28,7 @@ class RunOrder(NamedTuple):
     """A run that a request asks for.
 
     ``timeout_s`` is how long it may take, ``size`` about how many bytes its body has. With
-    ``is_cancelled_when_left`` it is cancelled when
-    nobody waits for its answer any more.
+    ``is_cancelled_when_left`` it is cancelled when nobody waits for its answer any more.
     """
 
     caller: Caller

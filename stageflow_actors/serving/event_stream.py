@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from types import MappingProxyType
 
 from starlette.responses import Response
@@ -17,6 +18,8 @@ from stageflow_actors.serving.tape import ENDED
 
 BATCH_BYTES = 64 * 2**10
 """How much of a run is held for one client at a time."""
+NOTHING_YET = Entries((), 0, 0, is_over=False)
+"""What was read of a run that has just been started."""
 _HEADERS = MappingProxyType(
     {
         "Content-Type": "text/event-stream; charset=utf-8",
@@ -32,16 +35,24 @@ class EventStream(Response):
     One frame is on its way at a time. A client that took longer than ``patience_s`` for it, while
     more than ``max_unread_bytes`` wait, gets the cursor to resume from, and the stream closes; so
     it does after ``max_stream_bytes``, where those are bounded. One that reads nothing for
-    ``max_stall_s`` is left.
+    ``max_stall_s`` is left. With ``cancels_when_left`` the run ends with a client that goes early.
     """
 
-    def __init__(self, service: Service, reading: Reading, found: Entries) -> None:
+    def __init__(
+        self,
+        service: Service,
+        reading: Reading,
+        found: Entries,
+        *,
+        cancels_when_left: bool = False,
+    ) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._service = service
         self._reading = reading
         self._found = found
         self._sent_bytes = 0
+        self._cancels_when_left = cancels_when_left
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the run has ended, or the client has gone."""
@@ -59,9 +70,15 @@ class EventStream(Response):
         finally:
             for task in (sending, leaving):
                 task.cancel()
+            if self._cancels_when_left and not sending.done():
+                self._service.hold(self._cancel())
             await asyncio.wait({sending, leaving})
         if not sending.cancelled():
             sending.result()
+
+    async def _cancel(self) -> None:
+        with suppress(ProblemError):  # it has ended meanwhile
+            await self._service.cancel(self._reading.run_id, self._reading.tenant)
 
     async def _send_all(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
@@ -69,6 +86,7 @@ class EventStream(Response):
             await send(start)
             await self._send_frames(send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+            self._cancels_when_left = False
         except TimeoutError:
             self._service.dropped_stalled += 1
         except OSError:

@@ -17,6 +17,7 @@ from stageflow_actors.serving.faults import Fault, ProblemError, ServingError
 from stageflow_actors.serving.problems import problem_of, problem_response
 from stageflow_actors.serving.scopes import RULES, rule_for
 from stageflow_actors.serving.service import Service
+from stageflow_actors.serving.socket_guard import GuardedSocketRoute
 
 logger = logging.getLogger("stageflow_actors.serving")
 
@@ -65,7 +66,7 @@ def check_routes(routes: Iterable[BaseRoute]) -> None:
     """
     found = set()
     for route in routes:
-        if not isinstance(route, GuardedRoute):
+        if not isinstance(route, GuardedRoute | GuardedSocketRoute):
             raise ServingError(
                 f"The route {getattr(route, 'path', route)!r} asks nobody who they are.",
                 hint="Make it a GuardedRoute.",

@@ -103,6 +103,12 @@ def preference(given: Sequence[str]) -> Preference:
     return Preference(wait_s, "respond-async") if is_async else Preference(None, "")
 
 
+def wants_events(accept: Sequence[str]) -> bool:
+    """Whether the answer is wanted as server-sent events."""
+    listed = (part.partition(";")[0].strip().lower() for part in ",".join(accept).split(","))
+    return "text/event-stream" in listed
+
+
 def check_media_type(content_type: Sequence[str], content_encoding: Sequence[str]) -> None:
     """Pass, if the body is JSON as it stands.
 

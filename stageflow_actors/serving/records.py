@@ -7,19 +7,31 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.errors import AdmissionRefusedError
 from stageflow_actors.model.results import RunResult
-from stageflow_actors.serving.desk import RUNNING, Shown
+from stageflow_actors.serving.desk import RUNNING, Entry, RunKey, Shown
 from stageflow_actors.serving.documents import event_document, moment, result_document
 from stageflow_actors.serving.pieces import PIECE, piece_parts
 from stageflow_actors.serving.settings import ServingSettings
 from stageflow_actors.serving.tape import ENDED, Tape, to_json
 
 logger = logging.getLogger("stageflow_actors.serving")
+
+
+class KeptRun(NamedTuple):
+    """A run that has ended, as it travels to another process."""
+
+    run_id: UUID
+    served_as: str
+    tenant: str
+    state: str
+    document: bytes
+    entries: tuple[Entry, ...]
+    key: RunKey | None
 
 
 class RunRecord:
@@ -51,9 +63,14 @@ class RunRecord:
     )
 
     def __init__(
-        self, served_as: str, tenant: str, handle: RunHandle, settings: ServingSettings
+        self,
+        run_id: UUID,
+        served_as: str,
+        tenant: str,
+        handle: RunHandle | None,
+        settings: ServingSettings,
     ) -> None:
-        self.run_id: UUID = handle.run_id
+        self.run_id = run_id
         self.served_as = served_as
         self.tenant = tenant
         self.state = RUNNING
@@ -62,13 +79,28 @@ class RunRecord:
         self.ending: asyncio.Task[None] | None = None
         self.waiting = 0
         self.refusal: AdmissionRefusedError | None = None
-        self._handle: RunHandle | None = handle
+        self._handle = handle
         self._recording: asyncio.Future[Any] | None = None
         self._paces: dict[str, int] = {}
         self._is_cancelling = False
         self._news = asyncio.Event()
         self._settings = settings
         self._started_at = time.time()
+
+    @classmethod
+    def of(cls, kept: KeptRun, settings: ServingSettings) -> RunRecord:
+        """The record of a run that has ended elsewhere."""
+        record = cls(kept.run_id, kept.served_as, kept.tenant, None, settings)
+        record.state, record.document = kept.state, kept.document
+        record.tape = Tape.of(kept.entries, settings)
+        return record
+
+    def kept(self, key: RunKey | None) -> KeptRun:
+        """As it travels, once it has ended; ``key`` is what stands for it."""
+        entries = self.tape.entries
+        return KeptRun(
+            self.run_id, self.served_as, self.tenant, self.state, self.document, entries, key
+        )
 
     @property
     def is_ended(self) -> bool:

@@ -60,6 +60,16 @@ class RunBook:
             self._leave(record)
             self._go(self._retention.keep(record.run_id, record.size, time.monotonic()))
 
+    def take(self, record: RunRecord) -> None:
+        """Keep a run that has ended elsewhere, as if it had ended now."""
+        if record.run_id not in self._records:
+            self._records[record.run_id] = record
+            self._go(self._retention.keep(record.run_id, record.size, time.monotonic()))
+
+    def ended_runs(self) -> list[RunRecord]:
+        """Every run that is kept, and has ended."""
+        return [record for record in self._records.values() if record.is_ended]
+
     def sweep(self) -> None:
         """Let go of those that were kept long enough."""
         self._go(self._retention.expire(time.monotonic()))

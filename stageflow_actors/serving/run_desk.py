@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from stageflow_actors.serving.claims import Claims
 from stageflow_actors.serving.desk import Entries, Reading, RunOrder, Shown, seen_by
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.problems import problem_of
-from stageflow_actors.serving.records import RunRecord, refusal_of
+from stageflow_actors.serving.records import KeptRun, RunRecord, refusal_of
 from stageflow_actors.serving.run_book import BookStats, RunBook
 from stageflow_actors.serving.run_rate import RunRate
 from stageflow_actors.serving.served import ServedPipeline
@@ -67,6 +68,18 @@ class RunDesk:
     def live(self) -> list[UUID]:
         """The ids of runs that have not ended."""
         return [record.run_id for record in self._book.live()]
+
+    def kept(self) -> list[KeptRun]:
+        """The runs that have ended, for whoever takes over."""
+        return [each.kept(self._claims.key_of(each)) for each in self._book.ended_runs()]
+
+    def take(self, runs: Iterable[KeptRun]) -> None:
+        """Take over runs that have ended elsewhere, and the keys that stand for them."""
+        for kept in runs:
+            record = RunRecord.of(kept, self._settings)
+            if kept.key is not None:
+                self._claims.take(record, kept.key)
+            self._book.take(record)
 
     def stats(self) -> BookStats:
         """What is here, in numbers."""
@@ -139,7 +152,7 @@ class RunDesk:
             handle = await self._deployment.start(_context_of(self._served, order))
         except StageflowError as error:
             raise problem_of(error) from error
-        record = RunRecord(self._name, caller.tenant, handle, self._settings)
+        record = RunRecord(handle.run_id, self._name, caller.tenant, handle, self._settings)
         self._book.add(record)
         if handle.is_done:
             refusal = refusal_of(await handle.result())

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from stageflow_actors.serving.bodies import read_body, run_body_of
 from stageflow_actors.serving.callers import audiences_of
 from stageflow_actors.serving.desk import Reading, RunKey, RunOrder, Shown
-from stageflow_actors.serving.event_stream import BATCH_BYTES, EventStream
+from stageflow_actors.serving.event_stream import BATCH_BYTES, NOTHING_YET, EventStream
 from stageflow_actors.serving.guarded import GuardedRoute, caller_of, service_of
 from stageflow_actors.serving.headers import (
     KEY_HEADER,
@@ -17,9 +17,11 @@ from stageflow_actors.serving.headers import (
     fingerprint_of,
     idempotency_key,
     preference,
+    wants_events,
 )
 from stageflow_actors.serving.presence import while_there
 from stageflow_actors.serving.served import OnDisconnect
+from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.sse import number_after
 
 _JSON = "application/json"
@@ -43,8 +45,9 @@ async def start_run(name: str, request: Request) -> Response:
     """Start a run, and answer when it has ended: with its result, whatever its end.
 
     With `Prefer: respond-async` the answer is 202 at once, or after `wait=SECONDS`, and `Location`
-    says where the run is. `Stageflow-Timeout` is how many seconds the run may take. With an
-    `Idempotency-Key` one run is started, however often it is asked for; 409 for another request.
+    says where the run is. With `Accept: text/event-stream` it has the events as they come.
+    `Stageflow-Timeout` is how many seconds the run may take. With an `Idempotency-Key` one run is
+    started, however often it is asked for; 409 for another request.
     """
     service, caller = service_of(request), caller_of(request)
     served, settings = service.served(name), service.settings
@@ -65,6 +68,8 @@ async def start_run(name: str, request: Request) -> Response:
         and wanted.wait_s is None,
         size=len(content),
     )
+    if wants_events(request.headers.getlist("accept")):
+        return await _started_stream(service, name, order)
     shown = await while_there(request, service.run(name, order, wanted.wait_s))
     headers = {"Location": f"/v1/runs/{shown.run_id}"}
     if wanted.applied and not shown.is_ended:
@@ -97,6 +102,16 @@ async def cancel_run(run_id: str, request: Request) -> Response:
     """Ask a run to stop. Its state says when it has; 409 if it had ended before."""
     shown = await service_of(request).cancel(run_id, caller_of(request).tenant)
     return _answer(shown, 202, {"Location": f"/v1/runs/{shown.run_id}"})
+
+
+async def _started_stream(service: Service, name: str, order: RunOrder) -> Response:
+    shown = await service.hold(service.run(name, order, 0.0))
+    tenant, audiences = order.caller.tenant, audiences_of(order.caller)
+    reading = Reading(str(shown.run_id), tenant, 0, audiences, BATCH_BYTES, wait_s=0.0)
+    cancels = order.is_cancelled_when_left and order.key is None
+    answer = EventStream(service, reading, NOTHING_YET, cancels_when_left=cancels)
+    answer.headers["Location"] = f"/v1/runs/{shown.run_id}"
+    return answer
 
 
 def _answer(shown: Shown, status: int, headers: dict[str, str] | None = None) -> Response:

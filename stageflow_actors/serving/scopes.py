@@ -19,6 +19,10 @@ class Scope(StrEnum):
     PIPELINES_READ = "pipelines:read"
 
 
+WEBSOCKET = "WEBSOCKET"
+"""Stands for the method of a route that is a WebSocket."""
+
+
 class Rule(NamedTuple):
     """A route, and the scope that it needs; ``None``: it is open to everybody."""
 
@@ -32,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     Rule("GET", "/v1/runs/{run_id}", Scope.RUNS_READ),
     Rule("GET", "/v1/runs/{run_id}/events", Scope.RUNS_READ),
     Rule("DELETE", "/v1/runs/{run_id}", Scope.RUNS_WRITE),
+    Rule(WEBSOCKET, "/v1/ws", Scope.RUNS_READ),
     Rule("GET", "/v1/pipelines", Scope.PIPELINES_READ),
     Rule("GET", "/v1/pipelines/{name}", Scope.PIPELINES_READ),
     Rule("GET", "/v1/pipelines/{name}/graph", Scope.PIPELINES_READ),

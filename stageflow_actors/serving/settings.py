@@ -103,8 +103,9 @@ class ServingSettings(BaseModel):
     reveal_failures: bool = False
     """Whether clients see the messages and types of exceptions, which may name files and code."""
 
-    keeper_left_s: Seconds = 2.0
-    """Behind Ray Serve: how long the keeper of a version stays when its last replica has left."""
+    keeper_left_s: Seconds = 20.0
+    """Behind Ray Serve: how long the keeper of a version stays when its last replica has left,
+    while there is none of another version. Serve may end a replica before it starts the next."""
 
     keeper_lost_s: Seconds = 15.0
     """How long a replica may be silent; then it counts as lost."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stageflow_actors.model.streaming import Audience
 from stageflow_actors.serving.desk import Entry
 from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.settings import ServingSettings
 
 ENDED = "run.ended"
 """The type of the last entry of every run."""
@@ -46,6 +47,20 @@ class Tape:
         self._removed = 0
         self.cut = 0
         self.dropped = 0
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], settings: ServingSettings) -> Tape:
+        """One that holds ``entries``, which follow one another."""
+        tape = cls(settings.max_event_bytes, settings.max_tape_bytes)
+        tape._removed = tape.dropped = entries[0].number - 1 if entries else 0
+        for entry in entries:
+            tape._add(entry)
+        return tape
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Those that are here."""
+        return tuple(self._entries[self.dropped - self._removed :])
 
     def __len__(self) -> int:
         """The number of the last entry."""

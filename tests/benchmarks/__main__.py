@@ -33,6 +33,7 @@ MODULES = (
     "waiting",
     "deploys",
     "deaths",
+    "door",
 )
 
 # A local Ray for this run only, where the Makefile has not said so: Ray would otherwise write a

@@ -21,25 +21,26 @@ MODULE = """
     from stageflow_actors import *
 
     def note(name): Path(name).write_text(str(os.getpid()))
+    def begin_as(name): note(f"{name} started"); note("started")
 
     async def first(ctx): return {"text": "done"}
     async def wait(ctx):
-        note("started")
+        begin_as("wait")
         try:
             await asyncio.Event().wait()
         finally:
             note("told")
     def block(ctx):
-        note("started")
+        begin_as("block")
         time.sleep(600)
     async def freeze(ctx):
-        note("started")
+        begin_as("freeze")
         time.sleep(600)
     async def spawn(ctx):
         deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)"
         child = subprocess.Popen([sys.executable, "-c", deaf], start_new_session=True)
         Path("child").write_text(str(child.pid))
-        note("started")
+        begin_as("spawn")
         await asyncio.Event().wait()
 
     class Slow:
@@ -54,6 +55,9 @@ MODULE = """
     blocks = begin.with_stage("block", block, "work", "first")
     freezes = begin.with_stage("freeze", freeze, "work", "first")
     spawns = begin.with_stage("spawn", spawn, "work", "first")
+    everything = begin
+    for runner in (wait, block, freeze, spawn):
+        everything = everything.with_stage(runner.__name__, runner, "work", "first")
     opens = begin.with_stage("slow", Slow, dependencies="first")
 
     def linger():
@@ -69,9 +73,9 @@ LIMIT_S = 60
 
 
 class Interrupted:
-    """The program, interrupted when the stage had started, and what was left of it."""
+    """The program, interrupted when its stages had started, and what was left of it."""
 
-    def __init__(self, folder, *arguments):
+    def __init__(self, folder, *arguments, once=("started",)):
         (folder / "shop.py").write_text(textwrap.dedent(MODULE), encoding="utf-8")
         self.folder = folder
         program = subprocess.Popen(
@@ -83,7 +87,8 @@ class Interrupted:
             start_new_session=True,
         )
         try:
-            self._wait_for("started", program)
+            for name in once:
+                self._wait_for(name, program)
             below = processes.below(program.pid)
             os.killpg(program.pid, signal.SIGINT)
             self.stdout, self.stderr = program.communicate(timeout=LIMIT_S)
@@ -115,6 +120,8 @@ def test_interrupt_while_the_program_ends_ends_it_without_a_traceback(tmp_path, 
 
 
 RUNTIMES = ["local", pytest.param("ray", marks=pytest.mark.ray)]
+# Each needs a Ray of its own: in every run, one is enough for all of these stages together.
+ALONE = ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.stress])]
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -128,7 +135,7 @@ def test_interrupted_run_is_cancelled_and_leaves_no_process(tmp_path, runtime):
     assert ended.had > 3 or runtime == "local"
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", ALONE)
 def test_json_of_an_interrupted_run_has_what_had_finished(tmp_path, runtime):
     ended = Interrupted(tmp_path, "shop:waits", "--runtime", runtime, "--json")
     document = json.loads(ended.stdout)
@@ -138,7 +145,7 @@ def test_json_of_an_interrupted_run_has_what_had_finished(tmp_path, runtime):
     assert list(document["cancelled"]) == ["wait"]
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", ALONE)
 @pytest.mark.parametrize("pipeline", ["blocks", "freezes"])
 def test_interrupted_stage_that_does_not_stop_is_ended_or_given_up(tmp_path, runtime, pipeline):
     ended = Interrupted(tmp_path, f"shop:{pipeline}", "--runtime", runtime)
@@ -161,7 +168,22 @@ def test_json_names_the_stage_that_was_given_up(tmp_path):
     assert (document["status"], document["abandoned"]) == ("cancelled", ["block"])
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.ray
+def test_interrupted_stages_of_every_kind_end_together(tmp_path):
+    stages = ["wait", "block", "freeze", "spawn"]
+    begun = [f"{name} started" for name in stages]
+    ended = Interrupted(tmp_path, "shop:everything", "--runtime", "ray", "--json", once=begun)
+    document = json.loads(ended.stdout)
+    assert ended.code == 130, ended.stderr
+    assert (document["status"], document["reason"]) == ("cancelled", "interrupted by Ctrl-C")
+    assert document["outputs"]["first"]["data"] == {"text": "done"}
+    assert set(document["cancelled"]) == set(stages)
+    assert (tmp_path / "told").exists()  # who can be told was, though others cannot
+    assert is_zombie(int((tmp_path / "child").read_text()))
+    assert ended.left == set()
+
+
+@pytest.mark.parametrize("runtime", ALONE)
 def test_processes_that_a_stage_has_started_end_too(tmp_path, runtime):
     ended = Interrupted(tmp_path, "shop:spawns", "--runtime", runtime)
     child = int((tmp_path / "child").read_text())

@@ -41,7 +41,9 @@ def run(document: Path, cwd: Path) -> str:
 
 
 @pytest.mark.parametrize("document", [with_marks(path) for path in documents.WITH_EXAMPLES])
-def test_examples_of_a_document_run_and_print_what_their_comments_say(document, tmp_path):
+def test_examples_of_a_document_run_and_print_what_their_comments_say(document, tmp_path, request):
+    if documents.name_of(document) in ON_RAY:
+        request.getfixturevalue("joined_ray")
     printed = run(document, tmp_path).splitlines()
     position = 0
     for expected in documents.expected_output(document):

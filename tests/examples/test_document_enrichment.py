@@ -47,7 +47,9 @@ def enrichment():
 
 
 @pytest.mark.parametrize("runtime", ["local", pytest.param("ray", marks=pytest.mark.ray)])
-def test_example_enriches_every_text_of_the_folder(runtime, folder, tmp_path):
+def test_example_enriches_every_text_of_the_folder(runtime, folder, tmp_path, request):
+    if runtime == "ray":
+        request.getfixturevalue("joined_ray")
     output = tmp_path / "enriched.jsonl"
     options = ("--runtime", runtime, "--folder", folder, "--workers", 2, "--output", output)
     done = run_example(*options)

@@ -7,6 +7,7 @@ import wave
 from typing import Any
 
 import openai
+from pydantic import BaseModel
 
 from stageflow_actors import LLMResponse, Pipeline, StageOutput, STTResponse
 from stageflow_actors.serving import OpenAIModel, ServedPipeline
@@ -100,6 +101,11 @@ async def hear(ctx):
         duration_ms=1500,
     )
     return {"speech": heard.to_dict(), "asked": dict(ctx.data["openai"])}
+
+
+class Recording(BaseModel):
+    audio: bytes
+    audio_type: str
 
 
 async def note(ctx):

@@ -179,3 +179,36 @@ def test_streams_that_are_left_leave_nothing_behind(client, live, gates):
     until(lambda: not live.service.streams, "the end of all streams")
     open_gates(gates, "left")
     ended(client, location)
+
+
+ASKS_FOR_EVENTS = {"Accept": "text/event-stream"}
+
+
+def test_a_run_that_is_started_with_its_events_is_told_from_the_first_to_the_last(client):
+    body = {"input_text": "x"}
+    path = "/v1/pipelines/plain/runs"
+    with client.stream("POST", path, json=body, headers=ASKS_FOR_EVENTS) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        told = list(Frames(answer.iter_lines()))
+    assert told == frames(client, answer.headers["location"])
+    assert told[-1]["event"] == "run.ended"
+
+
+def test_a_run_that_cannot_start_is_refused_also_where_events_are_asked_for(client):
+    answer = client.post("/v1/pipelines/typed/runs", json={}, headers=ASKS_FOR_EVENTS)
+    assert (answer.status_code, answer.json()["code"]) == (422, "SERVE-INPUT")
+
+
+@pytest.mark.parametrize(("pipeline", "state"), [("gated", "cancelled"), ("lasting", "running")])
+def test_who_leaves_the_events_it_asked_for_ends_its_run_or_not(client, gates, pipeline, state):
+    body, path = {"input_text": f"left-{pipeline}"}, f"/v1/pipelines/{pipeline}/runs"
+    with client.stream("POST", path, json=body, headers=ASKS_FOR_EVENTS) as answer:
+        told = iter(Frames(answer.iter_lines()))
+        assert any(each["event"] == "stage.s1.started" for each in told)
+    location = answer.headers["location"]
+    if state == "cancelled":
+        assert ended(client, location)["state"] == state
+    else:
+        assert client.get(location).json()["state"] == state
+        open_gates(gates, f"left-{pipeline}")
+        assert ended(client, location)["state"] == "ok"

@@ -9,6 +9,7 @@ import httpx
 import openai
 import pytest
 
+from stageflow_actors import Pipeline
 from stageflow_actors.serving import ServingSettings
 from tests.serving import flows, openai_models
 from tests.serving.live import until
@@ -22,7 +23,12 @@ def served(gates):
     pcm = {"speech_format": "pcm"}
     return [
         model(one("hear", openai_models.hear), transcription="s.speech"),
-        model(one("note", openai_models.note), transcription="s.text"),
+        model(
+            Pipeline("note").with_stage(
+                "s", openai_models.note, "work", input_model=openai_models.Recording
+            ),
+            transcription="s.text",
+        ),
         model(flows.refusing(), transcription="refuse.text", speech="refuse.audio"),
         model(flows.failing(), transcription="echo.text", speech="echo.audio"),
         model(one("speak", openai_models.speak), speech="s.audio"),

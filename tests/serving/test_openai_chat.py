@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import openai
 import pytest
 
-from stageflow_actors.serving import ServingSettings
+from stageflow_actors import InMemoryEventSink, LocalRuntime, Settings
+from stageflow_actors.serving import ServingSettings, build_app
 from tests.serving import flows, openai_models
-from tests.serving.live import until
+from tests.serving.live import Live, Tokens, start, until
 from tests.serving.openai_models import client_of, model, one
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -187,6 +189,27 @@ def test_too_many_runs_are_a_rate_limit_with_the_time_to_come_back(live, asking,
     assert int(refused.value.response.headers["retry-after"]) >= 1
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_run_that_finds_no_room_is_refused_with_the_time_to_come_back(gates, is_streamed):
+    runtime = LocalRuntime(
+        event_sink=InMemoryEventSink(), settings=Settings(max_running_runs=1, max_waiting_runs=1)
+    )
+    pipeline = model(openai_models.waiting(gates, "waiting"))
+    server = Live(build_app([pipeline], runtime=runtime, verifier=Tokens())).start()
+    full = [{"role": "user", "content": f"full {is_streamed}"}]
+    try:
+        with server.client() as client, client_of(server) as asking:
+            taken = [start(client, "waiting", input_text=f"full {is_streamed}") for _ in range(2)]
+            with pytest.raises(openai.InternalServerError) as refused:
+                ask(asking, "waiting", full, stream=is_streamed)
+            assert (refused.value.status_code, refused.value.code) == (503, "RUN-REFUSED")
+            assert int(refused.value.response.headers["retry-after"]) >= 1
+            for path in taken:
+                client.delete(path)
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize(
     ("more", "param"),
     [
@@ -243,8 +266,12 @@ def test_one_key_starts_one_run(live, asking):
 
 def test_a_client_that_goes_away_cancels_the_run_it_waits_for(live, gates):
     desk = live.desk("waiting")
-    with client_of(live, timeout=0.3) as client, pytest.raises(openai.APITimeoutError):
-        ask(client, "waiting", [{"role": "user", "content": "never"}])
+    body = json.dumps({"model": "waiting", "messages": [{"role": "user", "content": "never"}]})
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ada\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(live.address) as connection:
+        connection.sendall((head + body).encode())
+        until(desk.live, "the start of the run")
     until(lambda: not desk.live(), "the end of the run")
     assert not gates.of("never").is_set()
 

@@ -118,6 +118,23 @@ def test_what_was_streamed_before_anybody_could_read_is_not_missing(asking):
     assert "".join(text for text in texts if text) == openai_models.BURST
 
 
+def test_a_stream_without_news_has_comments_that_clients_skip(client, gates):
+    body = {"model": "waiting", "messages": [{"role": "user", "content": "beat"}], "stream": True}
+    with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith(":"))
+        gates.of("beat").set()
+        assert [line for line in lines if line.startswith("data: ")][-1] == "data: [DONE]"
+
+
+def test_who_comes_back_with_the_key_of_a_stream_reads_the_same_run_from_its_start(asking):
+    def read():
+        chunks = list(stream(asking, "talk", extra_headers={"Idempotency-Key": "again"}))
+        return {each.id for each in chunks}, [each.choices[0].delta.content for each in chunks]
+
+    assert read() == read()
+
+
 # --- what goes wrong ------------------------------------------------------------------------------
 
 
@@ -131,11 +148,17 @@ def test_a_run_that_fails_later_ends_with_an_error(asking):
     chunks = stream(asking, "broken")
     texts = []
     with pytest.raises(openai.APIError, match="failed") as bad:
-        for each in chunks:
-            texts.append(each.choices[0].delta.content)
+        texts.extend(each.choices[0].delta.content for each in chunks)
     assert texts == ["", "half of "]
     assert bad.value.code == "STAGE-RAISED"
     assert "private" not in str(bad.value.body)
+
+
+def test_a_run_that_takes_too_long_ends_with_an_error(asking):
+    chunks = stream(asking, "waiting", "late", extra_headers={"Stageflow-Timeout": "0.2"})
+    with pytest.raises(openai.APIError) as late:
+        list(chunks)
+    assert late.value.code == "RUN-TIMEOUT"
 
 
 def test_after_an_error_nothing_says_that_it_is_done(client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from stageflow_actors.model.streaming import Audience
-from stageflow_actors.serving.desk import Desk, Entry, Reading, RunOrder, Shown
+from stageflow_actors.serving.desk import Desk, Reading, RunOrder, Shown
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.openai.outcomes import Outcome
 from stageflow_actors.serving.pieces import PIECE
@@ -43,12 +44,18 @@ class Following:
         Raises:
             ProblemError: it cannot be started.
         """
-        shown = await self._desk.run(self._order, 0.0)
+        starting = asyncio.ensure_future(self._desk.run(self._order, 0.0))
+        try:
+            shown = await asyncio.shield(starting)
+        except asyncio.CancelledError:  # the client has gone; the run is on its way all the same
+            await self._give_up(starting)
+            raise
         self.run_id = shown.run_id
         return shown.run_id
 
     async def pieces(self) -> AsyncGenerator[Any, None]:
-        """What stages stream to the user: texts, JSON data, bytes. ``None``: still nothing.
+        """What stages stream to the user: texts, JSON data, bytes. ``None``: still nothing,
+        after ``wait_s``.
 
         A stage may stream more than is held before anybody reads. Then none is given: an answer
         with a hole is none, and the output has it as a whole.
@@ -57,23 +64,30 @@ class Following:
             ProblemError: the run is not kept any more; there is a hole after a piece was given.
         """
         after, run_id, is_over = 0, str(self.run_id), False
+        clock = asyncio.get_running_loop().time
+        given_at = clock()
         try:
             while not is_over:
-                found = await self._desk.read(self._reading(run_id, after))
+                wait_s = max(0.0, given_at + self._wait_s - clock())
+                found = await self._desk.read(self._reading(run_id, after, wait_s))
                 if found is None:
                     raise ProblemError(Fault.RUN_UNKNOWN, run_id=self.run_id)
                 after, is_over = found.after, found.is_over
+                is_silent = not is_over and clock() - given_at >= self._wait_s
                 for entry in found.entries:
-                    if entry.type == PIECE and self._is_next(entry):
-                        self._has_given = True
-                        yield _piece(entry)
-                if not found.entries:
+                    document = json.loads(entry.document) if entry.type == PIECE else None
+                    if document is None or not self._is_next(document["piece"], entry.audience):
+                        continue
+                    self._has_given, is_silent = True, False
+                    yield document.get("data") if entry.blob is None else entry.blob
+                    given_at = clock()
+                if is_silent:
                     yield None
+                    given_at = clock()
         finally:
             await self._desk.leave(run_id, self._reader)
             if not is_over and self._cancels:
-                with suppress(ProblemError):  # it has ended meanwhile
-                    await self._desk.cancel(run_id, self._tenant)
+                await self._cancel(run_id)
 
     async def outcome(self) -> Outcome:
         """How it ended, once there are no more pieces.
@@ -86,21 +100,24 @@ class Following:
             raise ProblemError(Fault.RUN_UNKNOWN, run_id=self.run_id)
         return Outcome(shown)
 
-    def _is_next(self, entry: Entry) -> bool:
-        """Whether it is for the user, and nothing is missing before it."""
-        seq = json.loads(entry.document)["piece"]
+    async def _give_up(self, starting: asyncio.Future[Shown]) -> None:
+        if self._cancels:
+            with suppress(ProblemError):  # it cannot be started
+                await self._cancel(str((await starting).run_id))
+
+    async def _cancel(self, run_id: str) -> None:
+        with suppress(ProblemError):  # it has ended meanwhile
+            await self._desk.cancel(run_id, self._tenant)
+
+    def _is_next(self, seq: int, audience: Audience | None) -> bool:
+        """Whether that piece is for the user, and nothing is missing before it."""
         self._has_gap |= seq != self._seq + 1
         self._seq = seq
         if self._has_gap and self._has_given:
             detail = "Parts of the answer were lost."
             raise ProblemError(Fault.CURSOR_GONE, detail, run_id=self.run_id)
-        return entry.audience is Audience.USER and not self._has_gap
+        return audience is Audience.USER and not self._has_gap
 
-    def _reading(self, run_id: str, after: int) -> Reading:
-        return Reading(
-            run_id, self._tenant, after, _EVERYBODY, _BATCH_BYTES, self._wait_s, self._reader
-        )
-
-
-def _piece(entry: Entry) -> Any:
-    return json.loads(entry.document).get("data") if entry.blob is None else entry.blob
+    def _reading(self, run_id: str, after: int, wait_s: float) -> Reading:
+        reader = self._reader
+        return Reading(run_id, self._tenant, after, _EVERYBODY, _BATCH_BYTES, wait_s, reader)

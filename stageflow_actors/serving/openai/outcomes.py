@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from stageflow_actors.model.results import RunStatus
 from stageflow_actors.serving.desk import Shown
-from stageflow_actors.serving.faults import Fault
+from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.openai.failures import NoAnswerError
 from stageflow_actors.serving.openai.models import OutputPath
 
@@ -18,6 +18,7 @@ logger = logging.getLogger("stageflow_actors.serving")
 
 Json = Mapping[str, Any]
 
+_SOON_S = 1.0
 _TEXTS = ("content", "text")
 """Where the provider records of language and speech have theirs."""
 
@@ -64,7 +65,7 @@ class Outcome:
         """Pass, if it has ended well.
 
         Raises:
-            NoAnswerError: it has not.
+            ProblemError: it has not.
         """
         if self._state == RunStatus.OK:
             return
@@ -74,7 +75,10 @@ class Outcome:
             raise self._without_answer(422, "PIPELINE-CANCELLED", self.declined)
         if self._state == RunStatus.CANCELLED:
             raise self._without_answer(503, "PIPELINE-CANCELLED", "The run was cancelled.")
-        raise self._without_answer(500, self._failure_code(), "The run has failed.")
+        code = self._failure_code()
+        if code == Fault.REFUSED.code:  # while it waited for its turn
+            raise ProblemError(Fault.REFUSED, run_id=self.run_id, retry_after_s=_SOON_S)
+        raise self._without_answer(500, code, "The run has failed.")
 
     def text(self, path: OutputPath) -> str:
         """The text there.

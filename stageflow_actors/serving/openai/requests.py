@@ -11,12 +11,11 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stageflow_actors.model.conversation import Conversation, Message
-from stageflow_actors.serving.bodies import RunBody
+from stageflow_actors.serving.bodies import RunBody, told_errors
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.settings import ServingSettings
 from stageflow_actors.serving.strict_json import JsonRefusedError, read_json
 
-_MAX_TOLD = 5
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
 Asked = TypeVar("Asked", bound="_Request")
@@ -137,9 +136,5 @@ def request_of(form: type[Asked], asked: dict[str, Any]) -> Asked:
     try:
         return form.model_validate(asked)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        told = [
-            {"path": ".".join(map(str, each["loc"])), "message": each["msg"]}
-            for each in found[:_MAX_TOLD]
-        ]
+        told = told_errors(error)
         raise ProblemError(Fault.INPUT, "The body has another form.", errors=told) from None

@@ -99,7 +99,7 @@ class _OpenAIDoor:
         asked = asked_of(content, service.settings)
         wanted = request_of(ChatRequest, asked)
         model = model_for(self._models, wanted.model, Endpoint.CHAT)
-        order = _order(request, model, wanted.run_body(asked), content)
+        order = _order(request, model, wanted.run_body(asked), content, len(content))
         if not wanted.stream:
             outcome = await _ended(request, model, order)
             return _json(completion(model, outcome), outcome)
@@ -114,7 +114,7 @@ class _OpenAIDoor:
             raise wrong_field("model", "Field required")
         model = model_for(self._models, name, Endpoint.TRANSCRIPTION)
         format_ = transcript_format(form)
-        order = _order(request, model, form.run_body(), form.digest())
+        order = _order(request, model, form.run_body(), form.digest(), len(form.audio))
         outcome = await _ended(request, model, order)
         return transcript(model, outcome, form, format_)
 
@@ -126,7 +126,7 @@ class _OpenAIDoor:
         wanted = request_of(SpeechRequest, asked)
         model = model_for(self._models, wanted.model, Endpoint.SPEECH)
         format_ = _speech_format(model, wanted)
-        order = _order(request, model, wanted.run_body(asked), content)
+        order = _order(request, model, wanted.run_body(asked), content, len(content))
         return SpeechStream(service, tenant, _following(service, model, order), model, format_)
 
     def _told(self, name: str) -> dict[str, Any]:
@@ -134,8 +134,8 @@ class _OpenAIDoor:
         return {"id": name, "object": "model", "created": self._created, "owned_by": owner}
 
 
-def _order(request: Request, model: Model, body: RunBody, content: bytes) -> RunOrder:
-    """The run that is asked for."""
+def _order(request: Request, model: Model, body: RunBody, same: bytes, size: int) -> RunOrder:
+    """The run that is asked for; ``same`` is what has to be the same each time with a key."""
     settings, headers = service_of(request).settings, request.headers
     timeout_s = deadline_s(
         headers.getlist(TIMEOUT_HEADER), settings.default_timeout_s, settings.max_timeout_s
@@ -146,8 +146,9 @@ def _order(request: Request, model: Model, body: RunBody, content: bytes) -> Run
         caller_of(request),
         body,
         timeout_s,
-        None if key is None else RunKey(key, fingerprint_of(place, content)),
+        None if key is None else RunKey(key, fingerprint_of(place, same)),
         is_cancelled_when_left=model.is_cancelled_when_left,
+        size=size,
     )
 
 

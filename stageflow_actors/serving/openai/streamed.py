@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,10 +11,14 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from stageflow_actors.errors import StageflowError
 from stageflow_actors.serving.faults import ProblemError
 from stageflow_actors.serving.openai.failures import REQUEST_ID, Failure, failure_of
 from stageflow_actors.serving.openai.following import Following
+from stageflow_actors.serving.problems import problem_of
 from stageflow_actors.serving.service import Service
+
+logger = logging.getLogger("stageflow_actors.serving")
 
 
 class StreamedAnswer(Response):
@@ -82,6 +87,9 @@ class StreamedAnswer(Response):
                         await self._put(send, part)
         except ProblemError as problem:
             return failure_of(problem)
+        except StageflowError as error:
+            logger.exception("An answer ended in %s.", error.code)
+            return failure_of(problem_of(error))
         return None
 
     async def _put(self, send: Send, body: bytes, *, is_last: bool = False) -> None:

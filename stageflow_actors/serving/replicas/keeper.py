@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 
 import ray
+from ray.exceptions import RayError
 
 from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.ray_runtime import RayRuntime
+from stageflow_actors.serving.records import KeptRun
 from stageflow_actors.serving.replicas.answering import Answering
-from stageflow_actors.serving.replicas.places import Place, has_serve
+from stageflow_actors.serving.replicas.places import Place, has_serve, keepers_beside
 from stageflow_actors.serving.replicas.served_app import ServedApp
 from stageflow_actors.serving.replicas.tenure import Tenure, Verdict
+from stageflow_actors.serving.run_desk import RunDesk
 from stageflow_actors.serving.run_desks import run_desks
 
 logger = logging.getLogger("stageflow_actors.serving")
@@ -35,6 +39,7 @@ class Keeper:
         self._stack = AsyncExitStack()
         self._opening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._desk: RunDesk | None = None
         self._answering: Answering | None = None
         self._is_retiring = False
         bounds = app.settings
@@ -56,19 +61,31 @@ class Keeper:
         if self._is_retiring:
             return False
         self._tenure.seen(replica, time.monotonic())
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._open())
-        await asyncio.shield(self._opening)
+        await self._opened()
         return not self._is_retiring
 
     async def leave(self, replica: str) -> None:
         """Take note that a replica has left in order."""
         self._tenure.left(replica, time.monotonic())
 
+    async def inherit(self, runs: Sequence[KeptRun]) -> bool:
+        """Take over the ended runs of another version; ``False``: it is about to go, too."""
+        with suppress(Exception):  # told to whoever joins
+            await self._opened()
+        if self._desk is None or self._is_retiring:
+            return False
+        self._desk.take(runs)
+        return True
+
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
         """As ``Answering.exchange``."""
         assert self._answering is not None, "whoever asks has joined"
         return await self._answering.exchange(caller, parcel)
+
+    async def _opened(self) -> None:
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+        await asyncio.shield(self._opening)
 
     async def _open(self) -> None:
         self._watching = asyncio.create_task(self._watch())
@@ -81,16 +98,31 @@ class Keeper:
         except BaseException:
             self._is_retiring = True  # whoever asks next shall begin anew
             raise
-        self._answering = Answering(desks[self._place.pipeline], self._app.runtime)
+        self._desk = desks[self._place.pipeline]
+        self._answering = Answering(self._desk, self._app.runtime)
 
     async def _watch(self) -> None:
         while not self._is_retiring:
             await asyncio.sleep(_LOOK_S)
             is_served = await asyncio.to_thread(has_serve)
-            verdict = self._tenure.verdict(time.monotonic(), is_served=is_served)
+            is_alone = not self._tenure.replicas
+            heirs = await asyncio.to_thread(keepers_beside, self._place) if is_alone else {}
+            verdict = self._tenure.verdict(
+                time.monotonic(), is_served=is_served, has_heir=bool(heirs)
+            )
             self._is_retiring = self._is_retiring or verdict is Verdict.RETIRE
         try:
             await self._stack.aclose()
+            await self._bequeath()
         except Exception:
             logger.exception("%s did not close in order.", self._place.name)
         ray.kill(ray.get_runtime_context().current_actor)
+
+    async def _bequeath(self) -> None:
+        """Hand the ended runs over to another version, if there is one."""
+        runs = [] if self._desk is None else self._desk.kept()
+        heirs = await asyncio.to_thread(keepers_beside, self._place) if runs else {}
+        for heir in heirs.values():
+            with suppress(RayError):  # it may be on its way out, too
+                if await heir.inherit.remote(runs):
+                    return

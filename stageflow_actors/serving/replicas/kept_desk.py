@@ -13,7 +13,7 @@ from stageflow_actors.serving.desk import Entries, Reading, RunOrder, Shown
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.replicas.adoption import adopt
 from stageflow_actors.serving.replicas.keeper_line import KeeperLine, KeeperLostError
-from stageflow_actors.serving.replicas.places import Place, keeper_at, keepers
+from stageflow_actors.serving.replicas.places import Place, keepers_beside
 from stageflow_actors.serving.replicas.served_app import ServedApp
 
 logger = logging.getLogger("stageflow_actors.serving")
@@ -138,18 +138,13 @@ class KeptDesk:
         if now - self._looked_at < _LOOK_S:
             return
         self._looked_at = now
-        found = await asyncio.to_thread(_keepers_beside, self._place)
+        found = await asyncio.to_thread(keepers_beside, self._place)
         self._others = {
             place: KeeperLine(keeper, self._app.runtime)
             if place not in self._others or self._others[place].is_lost
             else self._others[place]
             for place, keeper in found.items()
         }
-
-
-def _keepers_beside(here: Place) -> dict[Place, Any]:
-    found = {each: keeper_at(each) for each in keepers() if each.is_beside(here)}
-    return {place: keeper for place, keeper in found.items() if keeper is not None}
 
 
 def _unavailable() -> ProblemError:

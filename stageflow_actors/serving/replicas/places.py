@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -29,22 +30,18 @@ class Place(NamedTuple):
         return self[:2] == other[:2] and self.version != other.version
 
 
-def keepers() -> list[Place]:
-    """Where a keeper is, or is about to be. Asks Ray, and waits for it."""
-    found = []
+def keepers_beside(here: Place) -> dict[Place, Any]:
+    """The keepers of the other versions of that pipeline. Asks Ray, and waits for it."""
+    found = {}
     for each in list_named_actors(all_namespaces=True):
         parts = each["name"].split("/")
-        if each["namespace"] == NAMESPACE and len(parts) == len(Place._fields):
-            found.append(Place(*map(unquote, parts)))
+        if each["namespace"] != NAMESPACE or len(parts) != len(Place._fields):
+            continue
+        place = Place(*map(unquote, parts))
+        if place.is_beside(here):
+            with suppress(ValueError):  # it has gone meanwhile
+                found[place] = ray.get_actor(each["name"], namespace=NAMESPACE)
     return found
-
-
-def keeper_at(place: Place) -> Any | None:
-    """The keeper, if there is one. Asks Ray, and waits for it."""
-    try:
-        return ray.get_actor(place.name, namespace=NAMESPACE)
-    except ValueError:
-        return None
 
 
 def has_serve() -> bool:

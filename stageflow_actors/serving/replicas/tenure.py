@@ -15,9 +15,10 @@ class Verdict(Enum):
 class Tenure:
     """Follows the replicas that use a keeper. Times are seconds of a clock that never goes back.
 
-    A replica that is silent for ``lost_s`` is lost. Where none is left, the keeper retires: soon,
-    ``left_s`` after the last one left in order; else after ``orphaned_s``, in which Serve may start
-    another one in its place.
+    A replica that is silent for ``lost_s`` is lost. Where none is left, the keeper retires: at
+    once, where nobody may start another one, or another version is there; else ``left_s`` after the
+    last one left in order, as Serve ends replicas before it starts the next, or ``orphaned_s``
+    after it was lost.
     """
 
     __slots__ = ("_alone_since", "_left_s", "_lost_s", "_orphaned_s", "_seen", "_was_left")
@@ -44,8 +45,8 @@ class Tenure:
         if self._seen.pop(replica, None) is not None and not self._seen:
             self._alone_since, self._was_left = now, True
 
-    def verdict(self, now: float, *, is_served: bool) -> Verdict:
-        """Whether to stay; ``is_served`` says whether there is a Serve that may start replicas."""
+    def verdict(self, now: float, *, is_served: bool, has_heir: bool) -> Verdict:
+        """Whether to stay; ``is_served``: there is a Serve that may start replicas."""
         lost = [each for each, at in self._seen.items() if now - at > self._lost_s]
         for each in lost:
             del self._seen[each]
@@ -53,5 +54,6 @@ class Tenure:
             self._alone_since, self._was_left = now, False
         if self._seen:
             return Verdict.STAY
-        patience_s = self._left_s if self._was_left or not is_served else self._orphaned_s
-        return Verdict.RETIRE if now - self._alone_since > patience_s else Verdict.STAY
+        patience_s = self._left_s if self._was_left else self._orphaned_s
+        is_over = now - self._alone_since > patience_s
+        return Verdict.RETIRE if has_heir or not is_served or is_over else Verdict.STAY

@@ -9,21 +9,41 @@ import sys
 import pytest
 
 from examples.voice_assistant.pipeline import build_pipeline
-from stageflow_actors import RayRuntime
-from tests.examples.voice_assistant.conftest import ask_all
-from tests.examples.voice_assistant.recordings import EXAMPLE, EXPECTED
+from stageflow_actors import LocalRuntime, RayRuntime
+from tests.examples.voice_assistant.conftest import ask
+from tests.examples.voice_assistant.recordings import (
+    ANSWERED,
+    BLOCKED,
+    EXAMPLE,
+    EXPECTED,
+    UNKNOWN,
+    path_of,
+)
 
 pytestmark = pytest.mark.ray
 
 
-async def test_ray_answers_every_recording_as_the_local_runtime_does(ray_session, asked, tmp_path):
-    found = await ask_all(RayRuntime(), tmp_path)
-    for one in EXPECTED:
-        name = one["name"]
-        assert found[name].question == asked[name].question
-        assert found[name].answer == asked[name].answer
-        there, here = (one.output.stat().st_size for one in (asked[name], found[name]))
-        assert here == pytest.approx(there, rel=0.01)  # the voice is never quite the same
+FEW = [ANSWERED[0], UNKNOWN[0], BLOCKED[0]]
+
+
+async def asked_on(runtime, recordings, folder):
+    folder.mkdir()
+    async with runtime.deploy(build_pipeline()) as app:
+        names = [one["name"] for one in recordings]
+        return [await ask(app, path_of(name), folder / f"{name}.wav") for name in names]
+
+
+@pytest.mark.parametrize(
+    "recordings", [FEW, pytest.param(EXPECTED, marks=pytest.mark.stress)], ids=["few", "every"]
+)
+async def test_ray_answers_recordings_as_the_local_runtime_does(recordings, ray_session, tmp_path):
+    here = await asked_on(LocalRuntime(), recordings, tmp_path / "here")
+    there = await asked_on(RayRuntime(), recordings, tmp_path / "there")
+    for one, other in zip(here, there, strict=True):
+        assert other.question == one.question
+        assert other.answer == one.answer
+        sizes = (each.output.stat().st_size for each in (one, other))
+        assert next(sizes) == pytest.approx(next(sizes), rel=0.01)  # the voice is never quite equal
 
 
 def test_command_answers_from_any_folder_with_a_process_per_stage(tmp_path):

@@ -1,0 +1,1 @@
+"""What is deployed on Ray Serve out of a checkout: see README.md."""
