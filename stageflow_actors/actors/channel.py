@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from stageflow_actors.actors.asking import ASK_AGAIN_S
+from stageflow_actors.actors.direct_line import DirectCallError
 from stageflow_actors.actors.parcels import Parcel, unwrap, wrap
 from stageflow_actors.actors.ray_errors import CallFault, FaultKind, fault_of
 from stageflow_actors.model.settings import Settings
@@ -55,7 +56,8 @@ class _Call:
 
 
 class Channel:
-    """``send`` makes a call to the other end, an ``Exchange``; ``take`` gets each reply.
+    """``send`` makes a call to the other end, an ``Exchange``; ``take`` gets each reply. One that a
+    direct line cannot bring to an end is made again with ``send_by_ray``.
 
     ``listens`` says whether replies are due. ``broken`` is called once, when nothing can be sent
     any more; what was sent by then may have been worked on, ``unsent`` was not. All on the event
@@ -79,6 +81,7 @@ class Channel:
         "_owes_word",
         "_posts",
         "_send",
+        "_send_by_ray",
         "_take",
         "_unsent",
         "calls",
@@ -92,8 +95,10 @@ class Channel:
         take: Callable[[Any], None],
         broken: Callable[[CallFault], None],
         settings: Settings,
+        send_by_ray: Callable[[Parcel], Any] | None = None,
     ) -> None:
         self._send = send
+        self._send_by_ray = send_by_ray or send
         self._listens = listens
         self._take = take
         self._broken = broken
@@ -167,9 +172,9 @@ class Channel:
         self._last += 1
         self._owes_word = False
         call = self._calls[self._last] = _Call(self._last, messages, has_refs=has_refs)
-        self._make(call)
+        self._make(call, self._send)
 
-    def _make(self, call: _Call) -> None:
+    def _make(self, call: _Call, send: Callable[[Parcel], Any]) -> None:
         if self._is_closed:
             return
         self.calls += 1
@@ -184,7 +189,7 @@ class Channel:
             call.messages,
         )
         try:
-            answer: Future[Parcel] = self._send(wrap(tuple(post), has_refs=call.has_refs)).future()
+            answer: Future[Parcel] = send(wrap(tuple(post), has_refs=call.has_refs)).future()
         except Exception as error:
             self._loop.call_soon(self._miss, call, fault_of(error))
             return
@@ -202,6 +207,10 @@ class Channel:
         try:
             parcel = answer.result()
             replies = unwrap(parcel)
+        except DirectCallError:
+            self._is_lossy = True
+            self._make(call, self._send_by_ray)
+            return
         except Exception as error:
             self._miss(call, fault_of(error))
             return
@@ -227,7 +236,7 @@ class Channel:
             return
         self._is_lossy = True
         self.repeated += 1
-        self._loop.call_later(call.tries * ASK_AGAIN_S, self._make, call)
+        self._loop.call_later(call.tries * ASK_AGAIN_S, self._make, call, self._send_by_ray)
         call.tries += 1
 
     def _break(self, fault: CallFault) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 from uuid import uuid4
 
 from stageflow_actors.actors.callers import EVENTS, PIECES, REPORT
 from stageflow_actors.actors.channel import Channel
+from stageflow_actors.actors.direct_door import DirectAddress
 from stageflow_actors.actors.failures import open_exception
+from stageflow_actors.actors.mail import Mail
 from stageflow_actors.actors.messages import Reading, RunReport, RunRequest, Watch
 from stageflow_actors.actors.outlets import Piece
 from stageflow_actors.actors.ray_errors import CallFault
@@ -38,7 +39,7 @@ class Listener(Protocol):
 
 
 class RunLine:
-    """``exchange`` calls the supervisor's method of that name.
+    """``exchange`` calls the supervisor's method of that name; ``find_door`` says where its door is.
 
     ``broken`` is called once, when no report will come any more: the supervisor is dead or out of
     reach, or cannot be called. It gets whoever waits for one. ``fault`` is why.
@@ -47,15 +48,24 @@ class RunLine:
     def __init__(
         self,
         exchange: Callable[..., Any],
+        find_door: Callable[[], Awaitable[DirectAddress | None]],
         broken: Callable[[CallFault, Sequence[Listener]], None],
         settings: Settings,
     ) -> None:
         self._runs: dict[str, Listener] = {}
         self._broken = broken
         self.fault: CallFault | None = None
+        self._mail = Mail(exchange, uuid4().hex[:12])
         self._channel = Channel(
-            partial(exchange, uuid4().hex[:12]), self._is_waiting, self._take, self._break, settings
+            self._mail.send,
+            self._is_waiting,
+            self._take,
+            self._break,
+            settings,
+            self._mail.send_by_ray,
         )
+        if settings.direct_calls:
+            self._mail.look_for(find_door)
 
     @property
     def calls(self) -> int:
@@ -80,6 +90,10 @@ class RunLine:
         if self.fault is None:
             self._channel.put(reading, _WATCH_SIZE)
 
+    def close(self) -> None:
+        """Nothing will be asked any more."""
+        self._mail.close()
+
     def _is_waiting(self) -> bool:
         return bool(self._runs)
 
@@ -102,5 +116,6 @@ class RunLine:
 
     def _break(self, fault: CallFault) -> None:
         self.fault = fault
+        self._mail.close()
         runs, self._runs = self._runs, {}
         self._broken(fault, tuple(runs.values()))

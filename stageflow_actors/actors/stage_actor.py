@@ -17,6 +17,7 @@ import ray
 from stageflow_actors.actors.codec import FarOutput, Payload, decode
 from stageflow_actors.actors.collecting import keep_loaded
 from stageflow_actors.actors.control import CONTROL, EVENTS, WorkLoop
+from stageflow_actors.actors.direct_door import Direct
 from stageflow_actors.actors.exchange import Exchange
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.far_outputs import brought_near, has_far, to_parts
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 _MAX_EARLY_INTERRUPTS = 10_000
 
 
-class StageActor:
+class StageActor(Direct):
     """Executes envelopes, any number at a time, on its own event loop or in its threads.
 
     Every end comes back as a receipt, never as an exception: what a stage raises must not be
@@ -92,6 +93,8 @@ class StageActor:
         self._followers = followers
         if self._exchange is None:
             self._exchange = Exchange(self._begin, self._settings)
+            if self._settings.direct_calls:
+                await self.open_door(self.exchange)
         if self._parent is not None and self._nursery is None:
             self._nursery = open_nursery(self._parent, self._settings)
         if self._preparing is None:

@@ -26,6 +26,7 @@ from stageflow_actors.actors.heartbeat import Heart
 from stageflow_actors.actors.interrupt_calls import InterruptCalls
 from stageflow_actors.actors.life import Life
 from stageflow_actors.actors.lost_calls import lost_error, not_stored
+from stageflow_actors.actors.mail import Mail
 from stageflow_actors.actors.messages import Credit, Execution, Receipt
 from stageflow_actors.actors.meters import Meter
 from stageflow_actors.actors.orders import Order
@@ -63,6 +64,7 @@ class StageProcess:
         "_interrupts",
         "_life",
         "_loop",
+        "_mail",
         "_settings",
         "_stage_names",
         "_watch",
@@ -114,8 +116,14 @@ class StageProcess:
         self._interrupts = InterruptCalls(partial(self._call, "interrupt"))
         self._farewell = Farewell()
         self.actor = actor
+        self._mail = Mail(actor.exchange.remote, epoch)
         self._channel = Channel(
-            partial(actor.exchange.remote, epoch), self._is_working, self._take, self._die, settings
+            self._mail.send,
+            self._is_working,
+            self._take,
+            self._die,
+            settings,
+            self._mail.send_by_ray,
         )
         self._life = Life(actor.live.remote, self._die)
         self._heart = Heart(
@@ -264,6 +272,8 @@ class StageProcess:
             for meter in self.meters.values():
                 meter.open(self._loop.time())
             self._life.follow()
+            if self._settings.direct_calls:
+                self._mail.look_for(partial(self._call, "door"))
         self._watch.started(self)
 
     def _die(self, fault: CallFault) -> None:
@@ -280,6 +290,7 @@ class StageProcess:
             meter.close(self.ended_at)
         self._heart.stop()
         self._life.leave()
+        self._mail.close()
 
     # --- executions -------------------------------------------------------------------------------
 

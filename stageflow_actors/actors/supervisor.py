@@ -19,6 +19,7 @@ from stageflow_actors.actors.callers import Callers
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.collecting import collect_less
 from stageflow_actors.actors.control import CHILDREN, CONTROL, EVENTS, WorkLoop
+from stageflow_actors.actors.direct_door import Direct
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.gates import GatedBodies, Gates
 from stageflow_actors.actors.idempotency import IdempotencyDesk
@@ -46,7 +47,7 @@ _MAX_EARLY_CANCELS = 10_000
 _ARRIVAL_S = 1.0
 
 
-class Supervisor:
+class Supervisor(Direct):
     """Decides and delegates: every run is a ``Run``, every stage a ``StageActor`` of its own.
 
     The stage actors belong to this process. If it dies, Ray ends them with it.
@@ -103,6 +104,8 @@ class Supervisor:
         desk = IdempotencyDesk(self._store, self._settings.idempotency_lease_s)
         self._gates = Gates(self._plan, desk, lambda error: failure_to_wire(failure_of(error)))
         collect_less()
+        if self._settings.direct_calls:
+            await self.open_door(self.exchange)
         return await self._group.start()
 
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import ray
@@ -164,7 +165,7 @@ class SupervisorClient:
             for closed in [each for each in self._lines if each.is_closed()]:
                 self._past_calls += self._lines.pop(closed).calls
             line = self._lines[loop] = RunLine(
-                self.actor.exchange.remote, self._lose, self._settings
+                self.actor.exchange.remote, partial(self.ask, "door"), self._lose, self._settings
             )
         return line
 
@@ -232,9 +233,15 @@ class SupervisorClient:
     def kill(self) -> None:
         """End it, whatever it does."""
         ray.kill(self.actor)
+        self._hang_up()
         following = self._following
         if following is not None and following.get_loop() is asyncio.get_running_loop():
             following.cancel()
+
+    def _hang_up(self) -> None:
+        here = asyncio.get_running_loop()
+        if here in self._lines:
+            self._lines[here].close()
 
     async def give_up(self) -> None:
         """Use it no more; end it, as it may only have been out of reach, and see its stages end.

@@ -74,6 +74,10 @@ class Settings(BaseModel):
     max_unanswered_calls: Positive = 5
     """How often a call to a stage whose reply was lost is repeated; then its process is ended."""
 
+    direct_calls: bool = True
+    """Whether processes of one machine talk over sockets; if not, or between machines, every
+    message is a call of Ray, which takes about ten times as long."""
+
     max_messages_per_call: Positive = 128
     """Executions, or runs, that travel in one call; the others wait for the next one."""
 

@@ -10,7 +10,8 @@ import struct
 from typing import NamedTuple
 
 _VERSION = 1
-_PREFIX = struct.Struct(">BI")
+_PREFIX = ">BI"
+_PREFIX_BYTES = 5
 
 
 class FrameError(ValueError):
@@ -26,7 +27,11 @@ class Frame(NamedTuple):
 
 def pack(frame: Frame) -> bytes:
     """``frame`` as one message."""
-    return b"%b%b%b" % (_PREFIX.pack(_VERSION, len(frame.header)), frame.header, frame.payload)
+    return b"%b%b%b" % (
+        struct.pack(_PREFIX, _VERSION, len(frame.header)),
+        frame.header,
+        frame.payload,
+    )
 
 
 def unpack(message: bytes) -> Frame:
@@ -35,12 +40,12 @@ def unpack(message: bytes) -> Frame:
     Raises:
         FrameError: it was not made by ``pack``.
     """
-    if len(message) < _PREFIX.size:
+    if len(message) < _PREFIX_BYTES:
         raise FrameError("It is too short.")
-    version, length = _PREFIX.unpack_from(message)
+    version, length = struct.unpack_from(_PREFIX, message)
     if version != _VERSION:
         raise FrameError(f"Its first byte has to be {_VERSION}.")
-    until = _PREFIX.size + length
+    until = _PREFIX_BYTES + length
     if until > len(message):
         raise FrameError("It is shorter than its header.")
-    return Frame(message[_PREFIX.size : until], message[until:])
+    return Frame(message[_PREFIX_BYTES:until], message[until:])

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import openai
 import pytest
 
 from stageflow_actors import InMemoryEventSink, LocalRuntime, Pipeline
-from stageflow_actors.serving import OpenAIModel, ServedPipeline, ServingError, build_app
+from stageflow_actors.serving import (
+    OpenAIModel,
+    ServedPipeline,
+    ServingError,
+    SpeechFormat,
+    build_app,
+)
+from stageflow_actors.serving.openai.transcripts import TranscriptFormat
+from stageflow_actors.serving.scopes import RULES
+from tests.docs import documents
 from tests.serving import flows, openai_models
 from tests.serving.live import Tokens
 from tests.serving.openai_models import client_of, model, one
@@ -130,3 +141,18 @@ def test_a_near_name_of_a_stage_is_proposed():
     with pytest.raises(ServingError) as refused:
         built(model(pipeline, chat="anser.text"))
     assert "'answer'" in refused.value.hint
+
+
+def test_the_guide_names_every_part_of_a_declaration_and_every_format():
+    guide = documents.ROOT / "docs" / "guides" / "openai.md"
+    named = set(documents.code_spans(documents.prose(guide)))
+    assert {field.name for field in dataclasses.fields(OpenAIModel)} <= named
+    assert {*map(str, SpeechFormat), *map(str, TranscriptFormat)} <= named
+
+
+def test_the_guide_names_every_route():
+    guide = documents.ROOT / "docs" / "guides" / "openai.md"
+    text = guide.read_text(encoding="utf-8")
+    for rule in RULES:
+        if rule.method == "POST" and rule.path.startswith(("/v1/chat", "/v1/audio")):
+            assert f"`{rule.method} {rule.path}`" in text

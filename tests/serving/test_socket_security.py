@@ -14,7 +14,7 @@ from stageflow_actors.serving.guarded import check_routes
 from stageflow_actors.serving.scopes import RULES, WEBSOCKET, Scope
 from stageflow_actors.serving.socket_guard import GuardedSocketRoute
 from tests.serving import flows
-from tests.serving.live import TOKENS, Live, Tokens, start
+from tests.serving.live import TOKENS, Live, start
 from tests.serving.sockets import PLENTY, PROTOCOL, open_socket
 from tests.serving.test_security import BAD
 
@@ -44,9 +44,8 @@ def refused(live, **options):
     return answer.status_code, json.loads(answer.body)["code"], answer
 
 
-@pytest.mark.parametrize(
-    "case", sorted(BAD.keys() - {"not ascii", "too long"})
-)  # the server itself refuses these
+# The server itself refuses those two.
+@pytest.mark.parametrize("case", sorted(BAD.keys() - {"not ascii", "too long"}))
 def test_no_socket_is_opened_without_a_good_token(live, case):
     status, code, answer = refused(live, token=None, headers=BAD[case])
     assert status in (401, 403, 503)

@@ -85,9 +85,9 @@ class Following:
                     yield None
                     given_at = clock()
         finally:
-            await self._desk.leave(run_id, self._reader)
             if not is_over and self._cancels:
                 await self._cancel(run_id)
+            await self._desk.leave(run_id, self._reader)
 
     async def outcome(self) -> Outcome:
         """How it ended, once there are no more pieces.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import ray
 from ray.exceptions import RayActorError, RayTaskError
 
+from stageflow_actors.actors.control import actor_class
 from stageflow_actors.errors import StageflowError, SupervisorLostError
 from stageflow_actors.serving.replicas.keeper import Keeper
 from stageflow_actors.serving.replicas.places import NAMESPACE, Place
@@ -45,17 +45,7 @@ async def adopt(app: ServedApp, place: Place, replica: str) -> Any:
 def _keeper(app: ServedApp, place: Place) -> Any:
     """Asks Ray, and waits for it. It is restarted by whoever misses it, never by Ray."""
     return (
-        ray.remote(Keeper)
-        .options(
-            name=place.name,
-            namespace=NAMESPACE,
-            lifetime="detached",
-            get_if_exists=True,
-            num_cpus=0,
-            max_restarts=0,
-            max_task_retries=0,
-            max_concurrency=_MOST_CALLS,
-            enable_task_events=False,
-        )
+        actor_class(Keeper, _MOST_CALLS)
+        .options(name=place.name, namespace=NAMESPACE, lifetime="detached", get_if_exists=True)
         .remote(app, place)
     )

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, suppress
 import ray
 from ray.exceptions import RayError
 
+from stageflow_actors.actors.direct_door import Direct
 from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.ray_runtime import RayRuntime
 from stageflow_actors.serving.records import KeptRun
@@ -30,7 +31,7 @@ logger = logging.getLogger("stageflow_actors.serving")
 _LOOK_S = 0.5
 
 
-class Keeper:
+class Keeper(Direct):
     """Serves replicas of one version. Where none is left, it lets its runs end, and goes."""
 
     def __init__(self, app: ServedApp, place: Place) -> None:
@@ -100,6 +101,8 @@ class Keeper:
             raise
         self._desk = desks[self._place.pipeline]
         self._answering = Answering(self._desk, self._app.runtime)
+        if self._app.runtime.direct_calls:
+            await self.open_door(self.exchange)
 
     async def _watch(self) -> None:
         while not self._is_retiring:

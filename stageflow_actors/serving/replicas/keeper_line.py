@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from stageflow_actors.actors.asking import ask
 from stageflow_actors.actors.channel import Channel
+from stageflow_actors.actors.mail import Mail
 from stageflow_actors.actors.ray_errors import CallFault
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.serving.replicas.messages import Answer, Ask, Leave, problem_of_wire
@@ -26,13 +28,17 @@ class KeeperLine:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
         self.is_lost = False
+        self._mail = Mail(keeper.exchange.remote, uuid4().hex[:12])
         self._channel = Channel(
-            partial(keeper.exchange.remote, uuid4().hex[:12]),
+            self._mail.send,
             self._is_waiting,
             self._take,
             self._break,
             settings,
+            self._mail.send_by_ray,
         )
+        if settings.direct_calls:
+            self._mail.look_for(partial(ask, keeper.door.remote, settings.max_unanswered_calls))
 
     async def ask(self, method: str, *arguments: Any, size: int = _SIZE) -> Any:
         """What the keeper's desk answers. Cancelling it tells the keeper that nobody waits.
@@ -68,6 +74,7 @@ class KeeperLine:
 
     def _break(self, _fault: CallFault) -> None:
         self.is_lost = True
+        self._mail.close()
         waiting, self._waiting = self._waiting, {}
         for each in waiting.values():
             if not each.done():

@@ -1,0 +1,143 @@
+"""``DirectDoor``: where processes of the same machine reach an actor without Ray between them.
+
+A call of Ray costs about a millisecond and 0.4 ms of CPU on either side; over a socket of the same
+machine it costs a tenth. Ray stays the way where there is none: from other machines, for what holds
+references to objects, and when the socket breaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import os
+import pickle
+import secrets
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import ray
+
+from stageflow_actors.actors.control import CONTROL
+from stageflow_actors.actors.direct_frames import ANSWER, ONLY_BY_RAY, Frames, frame
+from stageflow_actors.actors.parcels import Parcel
+
+logger = logging.getLogger("stageflow_actors")
+
+_TOKEN_BYTES = 32
+_CREDENTIALS = struct.Struct("3i")
+_BACKLOG = 128
+Exchanging = Callable[[Any, Parcel], Awaitable[Parcel]]
+
+
+class DirectAddress(NamedTuple):
+    """Where a door is; ``token`` is what whoever comes has to show."""
+
+    node: str
+    name: str
+    token: bytes
+
+
+class DirectDoor:
+    """Hands what comes to ``exchange``, with the name that the caller gave.
+
+    The socket has no file, and goes with its process. Who connects has to belong to the same user,
+    and to know the token, which Ray has brought there.
+    """
+
+    def __init__(self, address: DirectAddress, server: asyncio.Server) -> None:
+        self.address = address
+        self._server = server  # it listens as long as somebody holds it
+
+    @classmethod
+    async def open(cls, exchange: Exchanging) -> DirectDoor | None:
+        """One on the running event loop; none where the system has no such sockets."""
+        if sys.platform != "linux":
+            return None
+        node = ray.get_runtime_context().get_node_id()
+        address = DirectAddress(node, secrets.token_hex(16), secrets.token_bytes(_TOKEN_BYTES))
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listening.bind(path_of(address.name))
+            listening.listen(_BACKLOG)
+            listening.setblocking(False)
+            loop = asyncio.get_running_loop()
+            server = await loop.create_unix_server(
+                lambda: _Served(exchange, address.token), sock=listening
+            )
+        except OSError:
+            listening.close()
+            logger.warning("Processes of this machine use Ray's calls: no socket.", exc_info=True)
+            return None
+        return cls(address, server)
+
+
+class Direct:
+    """An actor that processes of its machine may reach directly."""
+
+    _door: DirectDoor | None = None
+
+    @ray.method(concurrency_group=CONTROL)
+    async def door(self) -> DirectAddress | None:
+        """Where they do; nothing where they cannot."""
+        return None if self._door is None else self._door.address
+
+    async def open_door(self, exchange: Exchanging) -> None:
+        """From now on; once, on the event loop that ``exchange`` works on."""
+        if self._door is None:
+            self._door = await DirectDoor.open(exchange)
+
+
+class _Served(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, exchange: Exchanging, token: bytes) -> None:
+        self._exchange = exchange
+        self._token = token
+        self._frames = Frames()
+        self._caller: Any = None
+        self._is_known = False
+        self._transport: Any = None
+        self._working: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        if not _is_same_user(transport.get_extra_info("socket")):
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        for number, _kind, body in self._frames.feed(data):
+            if self._is_known:
+                task = asyncio.ensure_future(self._serve(number, body))
+                self._working.add(task)  # the loop itself holds tasks only weakly
+                task.add_done_callback(self._working.discard)
+            elif hmac.compare_digest(body[:_TOKEN_BYTES], self._token):
+                self._is_known = True
+                self._caller = pickle.loads(body[_TOKEN_BYTES:])
+            else:
+                self._transport.abort()
+                return
+
+    async def _serve(self, number: int, body: bytes) -> None:
+        try:
+            parcel = await self._exchange(self._caller, body)
+        except Exception:  # said again by Ray, it comes back as what it is
+            parcel = b"", []
+        if isinstance(parcel, bytes):
+            self._transport.write(frame(number, ANSWER, parcel))
+        else:
+            self._transport.write(frame(number, ONLY_BY_RAY, b""))
+
+
+def path_of(name: str) -> str:
+    """Where in the machine's sockets without files a door of that name is."""
+    return f"\0stageflow-actors-{name}"
+
+
+def _is_same_user(connection: socket.socket) -> bool:
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _pid, uid, _gid = _CREDENTIALS.unpack(told)
+    return bool(uid == os.getuid())
