@@ -8,9 +8,7 @@ from stageflow_actors.serving import OpenAIModel, ServedPipeline
 
 def hearing() -> ServedPipeline:
     """Speech to text."""
-    return ServedPipeline(
-        served_hearing.hearing(), openai=OpenAIModel(transcription="hear.speech")
-    )
+    return ServedPipeline(served_hearing.hearing(), openai=OpenAIModel(transcription="hear.speech"))
 
 
 def answering() -> ServedPipeline:

@@ -11,7 +11,7 @@ from stageflow_actors.security import JwksUrl, JwtVerifier
 
 
 def verifier() -> JwtVerifier:
-    """Takes tokens of ``TOKEN_ISSUER`` for ``TOKEN_AUDIENCE``, by the keys at ``TOKEN_KEYS_URL``."""
+    """Takes tokens of ``TOKEN_ISSUER`` for ``TOKEN_AUDIENCE``; keys are at ``TOKEN_KEYS_URL``."""
     return JwtVerifier(
         keys=JwksUrl(os.environ["TOKEN_KEYS_URL"]),
         algorithms=["RS256", "ES256"],

@@ -9,8 +9,6 @@ import os
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-# Its processes get their share of a busy machine, as tests without Ray do, not what these leave.
-os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pytest
 

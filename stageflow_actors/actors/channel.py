@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from stageflow_actors.actors.asking import ASK_AGAIN_S
 from stageflow_actors.actors.direct_line import DirectCallError
@@ -45,6 +45,16 @@ class Post(NamedTuple):
     messages: Sequence[Any]
 
 
+class Sender(Protocol):
+    """Makes calls. What it returns has a ``future()``, as a reference of Ray has."""
+
+    def send(self, parcel: Parcel) -> Any:
+        """The call, by whatever way."""
+
+    def send_by_ray(self, parcel: Parcel) -> Any:
+        """The call, for one that another way could not bring to an end."""
+
+
 class _Call:
     __slots__ = ("has_refs", "messages", "number", "tries")
 
@@ -56,8 +66,7 @@ class _Call:
 
 
 class Channel:
-    """``send`` makes a call to the other end, an ``Exchange``; ``take`` gets each reply. One that a
-    direct line cannot bring to an end is made again with ``send_by_ray``.
+    """``sender`` makes calls to the other end, an ``Exchange``; ``take`` gets each reply.
 
     ``listens`` says whether replies are due. ``broken`` is called once, when nothing can be sent
     any more; what was sent by then may have been worked on, ``unsent`` was not. All on the event
@@ -80,8 +89,7 @@ class Channel:
         "_most_tries",
         "_owes_word",
         "_posts",
-        "_send",
-        "_send_by_ray",
+        "_sender",
         "_take",
         "_unsent",
         "calls",
@@ -90,15 +98,13 @@ class Channel:
 
     def __init__(
         self,
-        send: Callable[[Parcel], Any],
+        sender: Sender,
         listens: Callable[[], bool],
         take: Callable[[Any], None],
         broken: Callable[[CallFault], None],
         settings: Settings,
-        send_by_ray: Callable[[Parcel], Any] | None = None,
     ) -> None:
-        self._send = send
-        self._send_by_ray = send_by_ray or send
+        self._sender = sender
         self._listens = listens
         self._take = take
         self._broken = broken
@@ -172,7 +178,7 @@ class Channel:
         self._last += 1
         self._owes_word = False
         call = self._calls[self._last] = _Call(self._last, messages, has_refs=has_refs)
-        self._make(call, self._send)
+        self._make(call, self._sender.send)
 
     def _make(self, call: _Call, send: Callable[[Parcel], Any]) -> None:
         if self._is_closed:
@@ -209,7 +215,7 @@ class Channel:
             replies = unwrap(parcel)
         except DirectCallError:
             self._is_lossy = True
-            self._make(call, self._send_by_ray)
+            self._make(call, self._sender.send_by_ray)
             return
         except Exception as error:
             self._miss(call, fault_of(error))
@@ -236,7 +242,7 @@ class Channel:
             return
         self._is_lossy = True
         self.repeated += 1
-        self._loop.call_later(call.tries * ASK_AGAIN_S, self._make, call, self._send_by_ray)
+        self._loop.call_later(call.tries * ASK_AGAIN_S, self._make, call, self._sender.send_by_ray)
         call.tries += 1
 
     def _break(self, fault: CallFault) -> None:

@@ -24,6 +24,7 @@ import ray
 from stageflow_actors.actors.control import CONTROL
 from stageflow_actors.actors.direct_frames import ANSWER, ONLY_BY_RAY, Frames, frame
 from stageflow_actors.actors.parcels import Parcel
+from stageflow_actors.model.settings import Settings
 
 logger = logging.getLogger("stageflow_actors")
 
@@ -53,11 +54,10 @@ class DirectDoor:
         self._server = server  # it listens as long as somebody holds it
 
     @classmethod
-    async def open(cls, exchange: Exchanging) -> DirectDoor | None:
+    async def open(cls, exchange: Exchanging, node: str) -> DirectDoor | None:
         """One on the running event loop; none where the system has no such sockets."""
         if sys.platform != "linux":
             return None
-        node = ray.get_runtime_context().get_node_id()
         address = DirectAddress(node, secrets.token_hex(16), secrets.token_bytes(_TOKEN_BYTES))
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -85,10 +85,11 @@ class Direct:
         """Where they do; nothing where they cannot."""
         return None if self._door is None else self._door.address
 
-    async def open_door(self, exchange: Exchanging) -> None:
+    async def open_door(self, exchange: Exchanging, settings: Settings) -> None:
         """From now on; once, on the event loop that ``exchange`` works on."""
-        if self._door is None:
-            self._door = await DirectDoor.open(exchange)
+        if self._door is None and settings.direct_calls:
+            node = ray.get_runtime_context().get_node_id()
+            self._door = await DirectDoor.open(exchange, node)
 
 
 class _Served(asyncio.Protocol):

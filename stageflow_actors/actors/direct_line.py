@@ -23,12 +23,13 @@ class DirectCallError(Exception):
 class DirectCall:
     """One call on its way: what ``Channel`` needs of a reference of Ray, and of its future.
 
-    It is done on the event loop on which it was made, never from within the call.
+    It is done on the event loop on which it was made, never from within the call that makes it.
     """
 
-    __slots__ = ("_body", "_callback")
+    __slots__ = ("_body", "_callback", "_is_done")
 
     def __init__(self) -> None:
+        self._is_done = False
         self._body: bytes | None = None
         self._callback: Callable[[Any], None] | None = None
 
@@ -39,6 +40,8 @@ class DirectCall:
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         """Call ``callback`` with this, once it is done."""
         self._callback = callback
+        if self._is_done:
+            callback(self)
 
     def result(self) -> bytes:
         """The answer.
@@ -52,7 +55,7 @@ class DirectCall:
 
     def conclude(self, body: bytes | None) -> None:
         """Take the answer, or that there is none."""
-        self._body = body
+        self._body, self._is_done = body, True
         if self._callback is not None:
             self._callback(self)
 

@@ -13,6 +13,7 @@ from ray.exceptions import RayError
 from stageflow_actors.actors.direct_door import DirectAddress
 from stageflow_actors.actors.direct_line import DirectLine
 from stageflow_actors.actors.parcels import Parcel
+from stageflow_actors.model.settings import Settings
 
 _MOST_BYTES = 2**20
 """Larger parcels go by Ray, which has them shared, not copied."""
@@ -24,9 +25,12 @@ class Mail:
     ``remote`` is that method as Ray calls it.
     """
 
-    __slots__ = ("_caller", "_finding", "_line", "_remote")
+    __slots__ = ("_caller", "_finding", "_is_direct", "_line", "_remote")
 
-    def __init__(self, remote: Callable[[Any, Parcel], Any], caller: Any) -> None:
+    def __init__(
+        self, remote: Callable[[Any, Parcel], Any], caller: Any, settings: Settings
+    ) -> None:
+        self._is_direct = settings.direct_calls
         self._remote = remote
         self._caller = caller
         self._line: DirectLine | None = None
@@ -50,7 +54,8 @@ class Mail:
 
     def look_for(self, find: Callable[[], Awaitable[DirectAddress | None]]) -> None:
         """Connect directly once ``find`` has told where; until then, and if not, Ray calls."""
-        self._finding = asyncio.ensure_future(self._find(find))
+        if self._is_direct:
+            self._finding = asyncio.ensure_future(self._find(find))
 
     async def _find(self, find: Callable[[], Awaitable[DirectAddress | None]]) -> None:
         with suppress(RayError, OSError):

@@ -18,6 +18,7 @@ from stageflow_actors.actors.doors import Door
 from stageflow_actors.actors.failures import open_exception, unreadable
 from stageflow_actors.actors.family import ChildFacts
 from stageflow_actors.actors.far_outputs import report_near
+from stageflow_actors.actors.mail import Mail
 from stageflow_actors.actors.messages import Execution, StageKey
 from stageflow_actors.actors.ray_children import ChildReply, ChildRequest
 from stageflow_actors.actors.ray_errors import CallFault
@@ -97,7 +98,7 @@ class RayLine:
     async def _send(self, request: ChildRequest) -> ChildReply:
         if self._channel is None:
             self._channel = Channel(
-                partial(self._supervisor.spawn.remote, uuid4().hex[:12]),
+                Mail(self._supervisor.spawn.remote, uuid4().hex[:12], self._settings),
                 lambda: bool(self._waiting),
                 self._take,
                 self._break,

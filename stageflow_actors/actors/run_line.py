@@ -39,7 +39,7 @@ class Listener(Protocol):
 
 
 class RunLine:
-    """``exchange`` calls the supervisor's method of that name; ``find_door`` says where its door is.
+    """``exchange`` calls the supervisor's method of that name; ``find_door`` finds its door.
 
     ``broken`` is called once, when no report will come any more: the supervisor is dead or out of
     reach, or cannot be called. It gets whoever waits for one. ``fault`` is why.
@@ -55,17 +55,9 @@ class RunLine:
         self._runs: dict[str, Listener] = {}
         self._broken = broken
         self.fault: CallFault | None = None
-        self._mail = Mail(exchange, uuid4().hex[:12])
-        self._channel = Channel(
-            self._mail.send,
-            self._is_waiting,
-            self._take,
-            self._break,
-            settings,
-            self._mail.send_by_ray,
-        )
-        if settings.direct_calls:
-            self._mail.look_for(find_door)
+        self._mail = Mail(exchange, uuid4().hex[:12], settings)
+        self._channel = Channel(self._mail, self._is_waiting, self._take, self._break, settings)
+        self._mail.look_for(find_door)
 
     @property
     def calls(self) -> int:

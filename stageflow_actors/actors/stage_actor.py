@@ -93,8 +93,7 @@ class StageActor(Direct):
         self._followers = followers
         if self._exchange is None:
             self._exchange = Exchange(self._begin, self._settings)
-            if self._settings.direct_calls:
-                await self.open_door(self.exchange)
+            await self.open_door(self.exchange, self._settings)
         if self._parent is not None and self._nursery is None:
             self._nursery = open_nursery(self._parent, self._settings)
         if self._preparing is None:

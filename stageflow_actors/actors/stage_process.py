@@ -116,15 +116,8 @@ class StageProcess:
         self._interrupts = InterruptCalls(partial(self._call, "interrupt"))
         self._farewell = Farewell()
         self.actor = actor
-        self._mail = Mail(actor.exchange.remote, epoch)
-        self._channel = Channel(
-            self._mail.send,
-            self._is_working,
-            self._take,
-            self._die,
-            settings,
-            self._mail.send_by_ray,
-        )
+        self._mail = Mail(actor.exchange.remote, epoch, settings)
+        self._channel = Channel(self._mail, self._is_working, self._take, self._die, settings)
         self._life = Life(actor.live.remote, self._die)
         self._heart = Heart(
             actor.beat.remote, self._is_working, lambda: watch.stuck(self), settings
@@ -272,8 +265,7 @@ class StageProcess:
             for meter in self.meters.values():
                 meter.open(self._loop.time())
             self._life.follow()
-            if self._settings.direct_calls:
-                self._mail.look_for(partial(self._call, "door"))
+            self._mail.look_for(partial(self._call, "door"))
         self._watch.started(self)
 
     def _die(self, fault: CallFault) -> None:

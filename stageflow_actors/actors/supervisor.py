@@ -104,8 +104,7 @@ class Supervisor(Direct):
         desk = IdempotencyDesk(self._store, self._settings.idempotency_lease_s)
         self._gates = Gates(self._plan, desk, lambda error: failure_to_wire(failure_of(error)))
         collect_less()
-        if self._settings.direct_calls:
-            await self.open_door(self.exchange)
+        await self.open_door(self.exchange, self._settings)
         return await self._group.start()
 
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
@@ -206,8 +205,7 @@ class Supervisor(Direct):
         self._outlets.begin(request.run, run.log)
         self._callers.follow(request.run, run.log)
         limit_s = request.limit_s
-        if limit_s is not None:
-            limit_s = max(0.0, limit_s - turn.waited_s)
+        limit_s = None if limit_s is None else max(0.0, limit_s - turn.waited_s)
         if self._escalated is not None:
             run.escalate(self._escalated)
         run.begin(turn.cancelled or request.cancelled, limit_s)
@@ -278,13 +276,12 @@ class Supervisor(Direct):
         if run in self._awaited:
             self._awaited.pop(run).set()
 
-    async def _arrival_of(self, run: str) -> Run | None:
+    async def _arrival_of(self, run: str) -> None:
         arrival = self._awaited.setdefault(run, asyncio.Event())
         try:
             await asyncio.wait_for(arrival.wait(), _ARRIVAL_S)
         except TimeoutError:
             self._awaited.pop(run, None)
-        return self._runs.get(run)
 
     async def _cancel_child(self, parent: Execution, child_run_id: str, reason: str) -> None:
         if self._children is not None:

@@ -24,7 +24,7 @@ applications:
   - name: {name}
     route_prefix: {route_prefix}
     import_path: stageflow_actors.serving.app:build_app
-    # Every process of Serve imports what is named below: it is in the image, on PYTHONPATH, or here:
+    # Every process of Serve imports what is named below. Code that no machine has is fetched from:
     # runtime_env: {{working_dir: "https://example.com/code.zip"}}
     args:
 {args}\
@@ -32,10 +32,10 @@ applications:
       # runtime: {{max_hosts_per_deployment: 4}} # bounds of the runtime
     deployments:
       - name: Door
-        num_replicas: {replicas}
+        num_replicas: {replicas} # or autoscaling_config: {{min_replicas: 2, max_replicas: 8}}
         max_ongoing_requests: {most_requests} # for each; most of them wait for a run, or for events
         graceful_shutdown_timeout_s: 20 # what a replica has to finish its answers when it goes
-        ray_actor_options: {{num_cpus: {cpus}}}
+        ray_actor_options: {{num_cpus: {cpus}}} # of Ray's count; 0 leaves the cores to the stages
 """
 
 

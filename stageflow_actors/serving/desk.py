@@ -28,7 +28,9 @@ class RunOrder(NamedTuple):
     """A run that a request asks for.
 
     ``timeout_s`` is how long it may take, ``size`` about how many bytes its body has. With
-    ``is_cancelled_when_left`` it is cancelled when nobody waits for its answer any more.
+    ``is_cancelled_when_left`` it is cancelled when nobody waits for its answer any more. With
+    ``is_watched`` nothing that its stages stream is lost before the first ``read``; with ``reader``
+    they wait for that one from the start.
     """
 
     caller: Caller
@@ -37,6 +39,8 @@ class RunOrder(NamedTuple):
     key: RunKey | None = None
     is_cancelled_when_left: bool = False
     size: int = 300
+    is_watched: bool = False
+    reader: str | None = None
 
 
 class Shown(NamedTuple):

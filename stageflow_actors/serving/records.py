@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.errors import AdmissionRefusedError
 from stageflow_actors.model.results import RunResult
+from stageflow_actors.model.streaming import StreamPiece
 from stageflow_actors.serving.desk import RUNNING, Entry, RunKey, Shown
 from stageflow_actors.serving.documents import event_document, moment, result_document
 from stageflow_actors.serving.pieces import PIECE, piece_parts
@@ -120,7 +121,7 @@ class RunRecord:
         """Write to the tape from now on, as it comes."""
         if self._handle is not None and self._recording is None:
             self._recording = asyncio.gather(
-                self._record_events(self._handle), self._record_pieces(self._handle)
+                self._record_events(self._handle), self._record_pieces(self._handle.stream(None))
             )
 
     def news(self) -> Awaitable[Any]:
@@ -139,6 +140,11 @@ class RunRecord:
         """Take note that ``reader`` is gone, and holds nobody up."""
         if self._paces.pop(reader, None) is not None:
             self._tell()
+
+    def leave_all(self, is_gone: Callable[[str], bool]) -> None:
+        """The same for every reader of whom that is so."""
+        for reader in [each for each in self._paces if is_gone(each)]:
+            self.leave(reader)
 
     async def cancel(self, reason: str) -> bool:
         """Ask it to stop; ``False`` if it has ended."""
@@ -200,8 +206,8 @@ class RunRecord:
                 self.tape.append(event.type, event_document(event, reveal=reveal))
                 self._tell()
 
-    async def _record_pieces(self, handle: RunHandle) -> None:
-        async with aclosing(handle.stream(None)) as pieces:
+    async def _record_pieces(self, stream: AsyncGenerator[StreamPiece]) -> None:
+        async with aclosing(stream) as pieces:
             async for piece in pieces:
                 document, blob = piece_parts(piece)
                 self.tape.append_piece(PIECE, document, piece.audience, blob)

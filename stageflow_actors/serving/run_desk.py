@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from stageflow_actors.actors.deployment import Deployment
@@ -134,10 +133,14 @@ class RunDesk:
                 if shown or is_over or (left_s <= 0 and not found):
                     return Entries(shown, after, record.tape.bytes_after(after), is_over)
                 if not found:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(asyncio.shield(news), left_s)
+                    await asyncio.wait({news}, timeout=left_s)
             finally:
                 news.cancel()
+
+    def leave_all(self, is_gone: Callable[[str], bool]) -> None:
+        """Take note that every reader is gone of whom that is so."""
+        for record in self._book.live():
+            record.leave_all(is_gone)
 
     async def leave(self, run_id: str, reader: str) -> None:
         """As ``Desk.leave``."""
@@ -154,6 +157,10 @@ class RunDesk:
             raise problem_of(error) from error
         record = RunRecord(handle.run_id, self._name, caller.tenant, handle, self._settings)
         self._book.add(record)
+        if order.is_watched or order.reader is not None:
+            record.watch()  # before its stages stream
+        if order.reader is not None:
+            record.pace(order.reader, 0)
         if handle.is_done:
             refusal = refusal_of(await handle.result())
             if refusal is not None:

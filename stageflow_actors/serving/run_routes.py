@@ -105,6 +105,7 @@ async def cancel_run(run_id: str, request: Request) -> Response:
 
 
 async def _started_stream(service: Service, name: str, order: RunOrder) -> Response:
+    order = order._replace(is_watched=True)
     shown = await service.hold(service.run(name, order, 0.0))
     tenant, audiences = order.caller.tenant, audiences_of(order.caller)
     reading = Reading(str(shown.run_id), tenant, 0, audiences, BATCH_BYTES, wait_s=0.0)

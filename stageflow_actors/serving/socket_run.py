@@ -64,7 +64,7 @@ class SocketRun:
         self._wire = wire
         self._service = service
         self._caller = caller
-        self._reader = uuid4().hex
+        self.reader = uuid4().hex
 
     async def show(self) -> str:
         """Send what becomes of it; returns the last message, once there is credit for it.
@@ -104,7 +104,7 @@ class SocketRun:
         """Nobody waits for this reader any more."""
         if self.run_id is not None:
             with suppress(ProblemError):
-                await self._service.leave(self.run_id, self._reader)
+                await self._service.leave(self.run_id, self.reader)
 
     async def _send_entries(self) -> None:
         """To the last; what was read is at most one batch, or one entry."""
@@ -132,7 +132,7 @@ class SocketRun:
                 audiences,
                 max_bytes,
                 wait_s,
-                self._reader,
+                self.reader,
             )
         )
         if self._is_parted:  # what is awaited may lose a cancellation that comes with its answer

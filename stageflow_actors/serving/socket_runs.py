@@ -137,6 +137,7 @@ class SocketRuns:
                 start.timeout_s or self._service.settings.default_timeout_s,
                 intake.key(),
                 size=intake.size,
+                reader=run.reader,
             )
         except ProblemError:
             del self._runs[run.ref]

@@ -255,13 +255,13 @@ class Caller:
         self._exchanges = exchanges
         self._due = 0
         self._trips = set()
-        self._channel = Channel(self._send, lambda: self._due > 0, self._take, print, Settings())
+        self._channel = Channel(self, lambda: self._due > 0, self._take, print, Settings())
 
     def put(self, text):
         self._due += 1
         self._channel.put(f"{self.name}:{text}", 1)
 
-    def _send(self, packed):
+    def send(self, packed):
         call = Call(packed, lambda packed: self._exchanges.take(self.name, packed))
         trip = asyncio.ensure_future(call.trip())
         self._trips.add(trip)

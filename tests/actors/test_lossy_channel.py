@@ -153,7 +153,7 @@ async def test_a_call_that_was_refused_is_made_again_and_says_nothing_of_the_oth
     ends.put("a")
     await settle()
     ends.calls[0].arrive()
-    refusals, send = [], ends.channel._send
+    refusals, send = [], ends.send
 
     def refuse(packed):
         refusals.append(packed)
@@ -161,7 +161,7 @@ async def test_a_call_that_was_refused_is_made_again_and_says_nothing_of_the_oth
             raise ObjectStoreFullError
         return send(packed)
 
-    ends.channel._send = refuse
+    ends.send = ends.send_by_ray = refuse
     ends.put("b")
     await settle()
     assert ends.travelled == [["a"], ["b"]]

@@ -1,4 +1,4 @@
-"""The parts of a RayCluster and of a pod that ours uses; others are typing errors."""
+"""The parts of a RayCluster, a RayService and a pod that ours use; others are typing errors."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class Toleration(Part):
 class PodSpec(Part):
     containers: list[Container]
     tolerations: list[Toleration] = []
+    terminationGracePeriodSeconds: int = 30
 
 
 class Template(Part):
@@ -98,3 +99,17 @@ class RayCluster(Part):
     kind: Literal["RayCluster"]
     metadata: Metadata
     spec: ClusterSpec
+
+
+class ServiceSpec(Part):
+    rayClusterDeletionDelaySeconds: int
+    excludeHeadPodFromServeSvc: bool
+    serveConfigV2: str
+    rayClusterConfig: ClusterSpec
+
+
+class RayService(Part):
+    apiVersion: Literal["ray.io/v1"]
+    kind: Literal["RayService"]
+    metadata: Metadata
+    spec: ServiceSpec

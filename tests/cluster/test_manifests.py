@@ -67,7 +67,14 @@ def test_the_commands_of_ray_are_those_of_the_pinned_one():
 
 
 @pytest.mark.parametrize(
-    "name", ["Dockerfile", "ray-up.yaml", "kuberay/raycluster.yaml", "README.md"]
+    "name",
+    [
+        "Dockerfile",
+        "ray-up.yaml",
+        "kuberay/raycluster.yaml",
+        "kuberay/rayservice.yaml",
+        "README.md",
+    ],
 )
 def test_every_image_of_ours_is_of_this_version(name):
     versions = IMAGE.findall(read(name))

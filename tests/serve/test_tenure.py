@@ -21,7 +21,7 @@ def test_it_stays_while_a_replica_is_there():
     assert told(keeper, 9.0, has_heir=True) is STAY
     keeper.seen("a", 9.0)
     assert told(keeper, 18.0, is_served=False) is STAY
-    assert keeper.replicas == 1
+    assert keeper.replicas == {"a"}
 
 
 def test_it_goes_some_time_after_the_last_has_left():

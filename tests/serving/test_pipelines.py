@@ -64,7 +64,7 @@ def test_the_openapi_document_has_every_route_and_the_schemas_of_each_pipeline(c
         (rule.method.lower(), rule.path.replace("{name}/runs", f"{name}/runs"))
         for rule in RULES
         for name in names
-        if not rule.path.startswith(("/openapi", "/docs"))
+        if not rule.path.startswith(("/openapi", "/docs")) and rule.method != "WEBSOCKET"
     }
     told = {(method, path) for path, each in document["paths"].items() for method in each}
     assert told == expected

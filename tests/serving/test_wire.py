@@ -151,7 +151,7 @@ def test_a_tape_holds_the_last_that_fit_and_gives_exactly_what_comes_after(sizes
     assert refusal(tape.after, len(sizes) + 1, 1) is Fault.CURSOR
 
 
-def test_bytes_of_a_piece_stand_in_its_frame_as_base64():
+def test_bytes_of_a_piece_stand_in_its_frame_as_text():
     told = frame(Entry(1, "stream.token", to_json({"a": 1}), Audience.USER, b"\x00\xff")).decode()
     assert json.loads(told.split("data: ")[1]) == {"a": 1, "base64": "AP8="}
 

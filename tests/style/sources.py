@@ -50,6 +50,6 @@ def _read(folder: str) -> list[Source]:
 
 
 LIBRARY = _read(PACKAGE)
-EXAMPLES = _read("examples")
+EXAMPLES = _read("examples") + _read("serve")
 TESTS = _read("tests")
 EVERYTHING = LIBRARY + EXAMPLES + TESTS

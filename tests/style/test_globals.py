@@ -14,6 +14,8 @@ MAY_STAY = {
     "stageflow_actors.errors.__all__": "what Python asks for",
     "stageflow_actors._LAZY": LOOKED_UP,
     "stageflow_actors.actors.defaults.DEFAULT_RUNTIME": OUTERMOST_EDGE,
+    "stageflow_actors.actors.direct_door._CREDENTIALS": IMMUTABLE,
+    "stageflow_actors.actors.direct_frames._HEAD": IMMUTABLE,
     "stageflow_actors.actors.observation.DEFAULT_SINK": OUTERMOST_EDGE,
     "stageflow_actors.actors.ray_connection._STARTING_RAY": "Ray is started once per process",
     "stageflow_actors.actors.run._PERFORM": LOOKED_UP,
@@ -29,6 +31,8 @@ MAY_STAY = {
     "stageflow_actors.model.events._OWN_FIELDS": LOOKED_UP,
     "stageflow_actors.model.frozen._CONTAINERS": LOOKED_UP,
     "stageflow_actors.model.plan.DEFAULT_EXECUTION": IMMUTABLE,
+    "stageflow_actors.serving.event_stream.NOTHING_YET": IMMUTABLE,
+    "stageflow_actors.serving.replicas.ingress.Door": "what Serve deploys",
 }
 DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp, ast.GeneratorExp)
 MAKES_NO_STATE = {

@@ -50,9 +50,10 @@ def test_importing_loads_no_runtime():
 
 
 @pytest.mark.parametrize("source", LIBRARY, ids=repr)
-def test_ray_is_imported_by_the_actors_only(source):
+def test_ray_is_imported_by_the_actors_and_what_serves_only(source):
     imports_ray = any(name.split(".")[0] == "ray" for name in source.imports())
-    assert not imports_ray or source.module.startswith(f"{PACKAGE}.actors.")
+    may = (f"{PACKAGE}.actors.", f"{PACKAGE}.serving.")
+    assert not imports_ray or source.module.startswith(may)
 
 
 def test_some_module_imports_ray_or_the_test_above_means_nothing():

@@ -28,10 +28,10 @@ class Following:
 
     def __init__(self, desk: Desk, order: RunOrder, *, wait_s: float, cancels: bool) -> None:
         self._desk = desk
-        self._order = order
+        self._reader = uuid4().hex
+        self._order = order._replace(reader=self._reader)
         self._wait_s = wait_s
         self._cancels = cancels
-        self._reader = uuid4().hex
         self._tenant = order.caller.tenant
         self._seq = 0
         self._has_gap = False

@@ -20,6 +20,7 @@ from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.ray_runtime import RayRuntime
 from stageflow_actors.serving.records import KeptRun
 from stageflow_actors.serving.replicas.answering import Answering
+from stageflow_actors.serving.replicas.messages import replica_of
 from stageflow_actors.serving.replicas.places import Place, has_serve, keepers_beside
 from stageflow_actors.serving.replicas.served_app import ServedApp
 from stageflow_actors.serving.replicas.tenure import Tenure, Verdict
@@ -101,8 +102,7 @@ class Keeper(Direct):
             raise
         self._desk = desks[self._place.pipeline]
         self._answering = Answering(self._desk, self._app.runtime)
-        if self._app.runtime.direct_calls:
-            await self.open_door(self.exchange)
+        await self.open_door(self.exchange, self._app.runtime)
 
     async def _watch(self) -> None:
         while not self._is_retiring:
@@ -114,12 +114,19 @@ class Keeper(Direct):
                 time.monotonic(), is_served=is_served, has_heir=bool(heirs)
             )
             self._is_retiring = self._is_retiring or verdict is Verdict.RETIRE
+            self._forget_lost_readers()
         try:
             await self._stack.aclose()
             await self._bequeath()
         except Exception:
             logger.exception("%s did not close in order.", self._place.name)
         ray.kill(ray.get_runtime_context().current_actor)
+
+    def _forget_lost_readers(self) -> None:
+        """What those of a lost replica have not read shall hold nobody up."""
+        replicas = self._tenure.replicas
+        if self._desk is not None:
+            self._desk.leave_all(lambda reader: replica_of(reader) not in replicas)
 
     async def _bequeath(self) -> None:
         """Hand the ended runs over to another version, if there is one."""

@@ -28,17 +28,9 @@ class KeeperLine:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
         self.is_lost = False
-        self._mail = Mail(keeper.exchange.remote, uuid4().hex[:12])
-        self._channel = Channel(
-            self._mail.send,
-            self._is_waiting,
-            self._take,
-            self._break,
-            settings,
-            self._mail.send_by_ray,
-        )
-        if settings.direct_calls:
-            self._mail.look_for(partial(ask, keeper.door.remote, settings.max_unanswered_calls))
+        self._mail = Mail(keeper.exchange.remote, uuid4().hex[:12], settings)
+        self._channel = Channel(self._mail, self._is_waiting, self._take, self._break, settings)
+        self._mail.look_for(partial(ask, keeper.door.remote, settings.max_unanswered_calls))
 
     async def ask(self, method: str, *arguments: Any, size: int = _SIZE) -> Any:
         """What the keeper's desk answers. Cancelling it tells the keeper that nobody waits.

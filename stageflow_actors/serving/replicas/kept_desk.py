@@ -13,6 +13,7 @@ from stageflow_actors.serving.desk import Entries, Reading, RunOrder, Shown
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.replicas.adoption import adopt
 from stageflow_actors.serving.replicas.keeper_line import KeeperLine, KeeperLostError
+from stageflow_actors.serving.replicas.messages import reader_at
 from stageflow_actors.serving.replicas.places import Place, keepers_beside
 from stageflow_actors.serving.replicas.served_app import ServedApp
 
@@ -66,6 +67,7 @@ class KeptDesk:
         """As ``Desk.run``."""
         try:
             line = await self._own()
+            order = order._replace(reader=reader_at(self._replica, order.reader))
             shown: Shown = await line.ask("run", order, wait_s, size=order.size)
         except KeeperLostError:
             raise _unavailable() from None
@@ -81,13 +83,14 @@ class KeptDesk:
 
     async def read(self, reading: Reading) -> Entries | None:
         """As ``Desk.read``."""
-        return await self._found(lambda line: line.ask("read", reading))
+        told = reading._replace(reader=reader_at(self._replica, reading.reader))
+        return await self._found(lambda line: line.ask("read", told))
 
     async def leave(self, run_id: str, reader: str) -> None:
         """As ``Desk.leave``."""
         for line in self._lines():
             with suppress(KeeperLostError):
-                await line.ask("leave", run_id, reader)
+                await line.ask("leave", run_id, reader_at(self._replica, reader))
 
     async def _found(self, ask: Callable[[KeeperLine], Awaitable[Found | None]]) -> Found | None:
         """What the keeper says that has the run: first that of this version."""

@@ -29,6 +29,16 @@ class Answer(NamedTuple):
     problem: tuple[Any, ...] | None = None
 
 
+def reader_at(replica: str, reader: str | None) -> str | None:
+    """A reader that a replica speaks for, as the keeper knows it."""
+    return None if reader is None else f"{replica}:{reader}"
+
+
+def replica_of(reader: str) -> str:
+    """Who speaks for that reader."""
+    return reader.partition(":")[0]
+
+
 def problem_to_wire(problem: ProblemError) -> tuple[Any, ...]:
     """A problem as plain data."""
     return (

@@ -32,9 +32,9 @@ class Tenure:
         self._was_left = False
 
     @property
-    def replicas(self) -> int:
-        """How many use it."""
-        return len(self._seen)
+    def replicas(self) -> frozenset[str]:
+        """Those that use it."""
+        return frozenset(self._seen)
 
     def seen(self, replica: str, now: float) -> None:
         """A replica has joined, or is still there."""
