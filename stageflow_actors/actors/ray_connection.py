@@ -81,7 +81,7 @@ class RayConnection:
             _check_reachable(address)
             logger.info("Joining the Ray at %s.", masked(address))
         try:
-            ray.init(address=address, **self._options())
+            ray.init(address=address, **self._options(), **_own_options(address))
         except Exception as error:
             ray.shutdown()  # what of it has been started
             raise _start_error(address, error) from error
@@ -129,6 +129,11 @@ def masked(address: str) -> str:
         lambda found: "?***" if found["query"] else f"{found['scheme'] or ''}***@",
         address,
     )
+
+
+def _own_options(address: str) -> dict[str, Any]:
+    """Of a Ray that is started here: its dashboard would take as much memory as all the rest."""
+    return {"include_dashboard": False} if address == LOCAL else {}
 
 
 def _is_own() -> bool:

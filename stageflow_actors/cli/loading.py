@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from stageflow_actors.cli.failure import CommandError
 from stageflow_actors.cli.modules import import_target, make_importable, send_code_in
@@ -17,6 +17,7 @@ from stageflow_actors.model.stage import StageSpec
 from stageflow_actors.pipeline import Pipeline, StageGraph
 
 Loaded = Pipeline | StageGraph
+Found = TypeVar("Found")
 
 
 def load_pipeline(text: str) -> Loaded:
@@ -29,21 +30,31 @@ def load_pipeline(text: str) -> Loaded:
         CommandError: it cannot be had; message and hint say why and what to do.
         StageflowError: making it raised this.
     """
+    kinds: tuple[type[Loaded], ...] = (Pipeline, StageGraph)
+    return load(text, kinds)
+
+
+def load(text: str, kinds: tuple[type[Found], ...]) -> Found:
+    """What ``text`` names, one of ``kinds``, or what a function there returns.
+
+    Raises:
+        CommandError, StageflowError: as ``load_pipeline``.
+    """
     target = parse_target(text)
     if target.file is not None and target.is_declared:
         folder = target.file.resolve().parent
         make_importable(Path.cwd())
         make_importable(folder)
-        declared = Pipeline.from_file(target.file, target.attribute or None)
+        declared: Any = Pipeline.from_file(target.file, target.attribute or None)
         send_code_in(folder)
-        return declared
+        return cast("Found", declared)
     module = import_target(target)
     if not target.attribute:
         raise _no_attribute(target, module)
     found = _attribute(target, module)
-    if not isinstance(found, Pipeline | StageGraph) and callable(found):
+    if not isinstance(found, kinds) and callable(found):
         found = _call(target, found)
-    if not isinstance(found, Pipeline | StageGraph):
+    if not isinstance(found, kinds):
         raise _no_pipeline(target, found, module)
     return found
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stageflow_actors.cli.failure import CommandError, reporting, stderr_console
-from stageflow_actors.cli.loading import load_pipeline
+from stageflow_actors.cli.loading import load
 from stageflow_actors.cli.modules import import_target
 from stageflow_actors.cli.options import TracebackOption
 from stageflow_actors.cli.run import RuntimeName, make_runtime
 from stageflow_actors.cli.target import parse_target
+from stageflow_actors.pipeline import Pipeline, StageGraph
 
 if TYPE_CHECKING:
     from stageflow_actors.security import TokenVerifier
@@ -65,7 +66,12 @@ def serve(
             from stageflow_actors.serving.server import make_server, run_server
         except ModuleNotFoundError as missing:
             raise not_installed(missing) from missing
-        pipelines = [ServedPipeline(load_pipeline(each), on_disconnect) for each in targets]
+        kinds: tuple[type[Any], ...] = (ServedPipeline, Pipeline, StageGraph)
+        found = [load(each, kinds) for each in targets]
+        pipelines = [
+            each if isinstance(each, ServedPipeline) else ServedPipeline(each, on_disconnect)
+            for each in found
+        ]
         place = make_runtime(runtime)
         app = build_app(
             pipelines,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import compileall
 import os
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
+import stageflow_actors
 from tests.benchmarks import baseline, plots, report
 from tests.benchmarks.figures import Figure, Row, Skipped
 from tests.benchmarks.measure import FULL, QUICK, Effort
@@ -50,6 +52,8 @@ def main() -> int:
     options = _options()
     for name, value in _RAY_DEFAULTS.items():
         os.environ.setdefault(name, value)
+    # As installed: processes of stages would compile it anew each time where nothing else has.
+    compileall.compile_dir(stageflow_actors.__path__[0], quiet=2)
     facts = report.machine()
     print(", ".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
     before = _kept(options.baseline)  # before minutes have gone into what cannot be compared

@@ -159,7 +159,7 @@ def test_local_means_a_ray_of_its_own_whatever_the_environment_says(alone):
     alone.setattr(ray, "init", lambda **options: asked.update(options))
     alone.setattr(ray_connection, "_is_own", lambda: True)
     RayConnection("local", None).open()
-    assert asked == {"address": "local"}
+    assert asked == {"address": "local", "include_dashboard": False}
 
 
 # --- the code that travels ------------------------------------------------------------------------

@@ -34,6 +34,12 @@ class Broken:
         return {}
 
 
+def talking():
+    from stageflow_actors.serving import OpenAIModel, ServedPipeline
+
+    return ServedPipeline(shop(), openai=OpenAIModel(chat="answer.text"))
+
+
 broken = Pipeline("broken").with_stage("broken", Broken, "work")
 
 
@@ -138,3 +144,10 @@ def test_the_other_commands_load_nothing_of_it():
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"fastapi", "starlette", "uvicorn"} & set(ran.stdout.split())
     assert "stageflow_actors.serving" not in ran.stdout.split()
+
+
+def test_what_is_served_may_say_itself_how(serve):
+    url = url_of(serve("shop:talking", "--insecure-loopback", "--port", "0"))
+    body = {"model": "shop", "messages": [{"role": "user", "content": "hello"}]}
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body).json()
+    assert answer["choices"][0]["message"]["content"] == "HELLO"
