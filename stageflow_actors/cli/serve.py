@@ -19,6 +19,7 @@ from stageflow_actors.pipeline import Pipeline, StageGraph
 
 if TYPE_CHECKING:
     from stageflow_actors.security import TokenVerifier
+    from stageflow_actors.serving import ServedPipeline
 
 _FLUSH_S = 0.3
 _NEEDED = ("fastapi", "starlette", "uvicorn")
@@ -62,19 +63,13 @@ def serve(
     with reporting(with_traceback=with_traceback):
         try:
             # What serves is loaded by this command alone: the others shall start soon.
-            from stageflow_actors.serving import ServedPipeline, build_app
+            from stageflow_actors.serving import build_app
             from stageflow_actors.serving.server import make_server, run_server
         except ModuleNotFoundError as missing:
             raise not_installed(missing) from missing
-        kinds: tuple[type[Any], ...] = (ServedPipeline, Pipeline, StageGraph)
-        found = [load(each, kinds) for each in targets]
-        pipelines = [
-            each if isinstance(each, ServedPipeline) else ServedPipeline(each, on_disconnect)
-            for each in found
-        ]
         place = make_runtime(runtime)
         app = build_app(
-            pipelines,
+            [_served(each, on_disconnect) for each in targets],
             runtime=place,
             verifier=None if verifier is None else load_verifier(verifier),
             insecure_loopback=is_insecure,
@@ -87,6 +82,15 @@ def serve(
         with suppress(KeyboardInterrupt):
             asyncio.run(place.flush_events(_FLUSH_S))
         console.print("Stopped.")
+
+
+def _served(target: str, on_disconnect: str) -> ServedPipeline:
+    """What is there may say itself how it is served."""
+    from stageflow_actors.serving import ServedPipeline
+
+    kinds: tuple[type[Any], ...] = (ServedPipeline, Pipeline, StageGraph)
+    found = load(target, kinds)
+    return found if isinstance(found, ServedPipeline) else ServedPipeline(found, on_disconnect)
 
 
 def load_verifier(text: str) -> TokenVerifier:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +11,14 @@ import typer
 from pydantic import ValidationError
 
 from stageflow_actors.cli.failure import CommandError, reporting
-from stageflow_actors.cli.loading import load_pipeline
+from stageflow_actors.cli.loading import Loaded, load
 from stageflow_actors.cli.modules import import_target, make_importable
 from stageflow_actors.cli.options import TracebackOption
 from stageflow_actors.cli.serve import load_verifier, not_installed
 from stageflow_actors.cli.serve_file import ServeFile
 from stageflow_actors.cli.stdout import private_stdout
 from stageflow_actors.cli.target import parse_target
+from stageflow_actors.pipeline import Pipeline, StageGraph
 
 if TYPE_CHECKING:
     from stageflow_actors.serving.replicas.served_app import ServedApp
@@ -195,16 +195,8 @@ def _check(app: ServedApp) -> None:
 def _check_modules(targets: Sequence[str]) -> None:
     """For what the errors of this program say of modules and their pipelines."""
     from stageflow_actors.serving.served import ServedPipeline
-    from stageflow_actors.serving.targets import found_at
 
+    kinds: tuple[type[Loaded | ServedPipeline], ...] = (Pipeline, StageGraph, ServedPipeline)
     for target in targets:
-        if parse_target(target).is_declared:
-            continue
-        try:
-            load_pipeline(target)
-        except CommandError as error:
-            if error.code == "CLI-NOT-A-PIPELINE":
-                with suppress(Exception):  # what it is not was said already
-                    if isinstance(found_at(target), ServedPipeline):
-                        continue
-            raise
+        if not parse_target(target).is_declared:
+            load(target, kinds)
