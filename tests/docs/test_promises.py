@@ -19,6 +19,7 @@ PROMISING = (
     "cluster.md",
     "payloads.md",
     "streaming.md",
+    "serving.md",
 )
 GUIDES = [documents.ROOT / "docs" / "guides" / name for name in PROMISING]
 PROMISES = [

@@ -9,7 +9,12 @@ from stageflow_actors.serving import ServingSettings
 from tests.serving.live import PATIENCE_S, until
 
 SOON = ServingSettings(
-    keeper_left_s=0.2, drain_s=5, heartbeat_s=0.5, max_live_runs_per_tenant=20, sweep_s=0.5
+    keeper_left_s=0.2,
+    keeper_lost_s=3,
+    drain_s=5,
+    heartbeat_s=0.5,
+    max_live_runs_per_tenant=20,
+    sweep_s=0.5,
 )
 ONE_PROCESS = Settings(max_hosts_per_deployment=1)
 

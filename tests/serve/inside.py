@@ -51,19 +51,20 @@ def living_actors() -> Counter[str]:
 
 
 def tasks(_actor: Any) -> Counter[str]:
-    """Tasks that have not ended, on all event loops of that process, by what they do."""
-    found: Counter[str] = Counter()
-    for each in gc.get_objects():
-        if isinstance(each, asyncio.Task) and not each.done():
-            found[getattr(each.get_coro(), "__qualname__", "?")] += 1
-    return found
+    """Tasks that have not ended, by what they do.
+
+    Of a replica those are left out that were there before its first request: Serve hides them.
+    """
+    return Counter(
+        each.get_coro().__qualname__
+        for each in gc.get_objects()
+        if isinstance(each, asyncio.Task) and not each.done()
+    )
 
 
-def streams(_replica: Any) -> int:
+def streams(replica: Any) -> int:
     """Streams that a replica counts."""
-    from stageflow_actors.serving.service import Service
-
-    return sum(each.streams for each in gc.get_objects() if isinstance(each, Service))
+    return replica._replica_impl._user_callable_wrapper._callable.app.state.service.streams
 
 
 def live_runs(keeper: Any) -> int:

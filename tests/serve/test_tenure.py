@@ -46,7 +46,16 @@ def test_a_replica_that_comes_back_in_time_keeps_it():
 def test_it_waits_longer_where_the_last_was_lost():
     keeper = tenure()
     keeper.seen("a", 0.0)
-    assert [told(keeper, now) for now in (10.0, 10.1, 40.0, 40.2)] == [STAY, STAY, STAY, RETIRE]
+    keeper.seen("a", 5.0)
+    assert [told(keeper, now) for now in (15.0, 15.1, 35.0, 35.2)] == [STAY, STAY, STAY, RETIRE]
+
+
+def test_one_that_was_lost_before_the_last_left_keeps_it_no_longer():
+    keeper = tenure()
+    keeper.seen("a", 1.0)
+    keeper.seen("b", 2.0)
+    keeper.left("b", 8.0)
+    assert [told(keeper, now) for now in (11.0, 11.1)] == [STAY, RETIRE]
 
 
 def test_without_a_serve_or_with_another_version_it_goes_at_once():

@@ -18,17 +18,17 @@ class Tenure:
     A replica that is silent for ``lost_s`` is lost. Where none is left, the keeper retires: at
     once, where nobody may start another one, or another version is there; else ``left_s`` after the
     last one left in order, as Serve ends replicas before it starts the next, or ``orphaned_s``
-    after it was lost.
+    after one that was lost was last heard of.
     """
 
-    __slots__ = ("_alone_since", "_left_s", "_lost_s", "_orphaned_s", "_seen", "_was_left")
+    __slots__ = ("_left_s", "_lost_s", "_orphaned_s", "_parted_at", "_seen", "_was_left")
 
     def __init__(self, now: float, *, left_s: float, lost_s: float, orphaned_s: float) -> None:
         self._left_s = left_s
         self._lost_s = lost_s
         self._orphaned_s = orphaned_s
         self._seen: dict[str, float] = {}
-        self._alone_since = now
+        self._parted_at = now
         self._was_left = False
 
     @property
@@ -42,18 +42,18 @@ class Tenure:
 
     def left(self, replica: str, now: float) -> None:
         """A replica has left in order."""
-        if self._seen.pop(replica, None) is not None and not self._seen:
-            self._alone_since, self._was_left = now, True
+        if self._seen.pop(replica, None) is not None:
+            self._parted_at, self._was_left = now, True
 
     def verdict(self, now: float, *, is_served: bool, has_heir: bool) -> Verdict:
         """Whether to stay; ``is_served``: there is a Serve that may start replicas."""
-        lost = [each for each, at in self._seen.items() if now - at > self._lost_s]
-        for each in lost:
-            del self._seen[each]
-        if lost and not self._seen:
-            self._alone_since, self._was_left = now, False
+        for replica, at in [*self._seen.items()]:
+            if now - at > self._lost_s:
+                del self._seen[replica]
+                if at > self._parted_at:  # it has gone when it was last heard of
+                    self._parted_at, self._was_left = at, False
         if self._seen:
             return Verdict.STAY
         patience_s = self._left_s if self._was_left else self._orphaned_s
-        is_over = now - self._alone_since > patience_s
+        is_over = now - self._parted_at > patience_s
         return Verdict.RETIRE if has_heir or not is_served or is_over else Verdict.STAY
