@@ -127,6 +127,8 @@ class _Served(asyncio.Protocol):
             parcel = await self._exchange(self._caller, body)
         except Exception:  # said again by Ray, it comes back as what it is
             parcel = b"", []
+        if self._transport.is_closing():
+            return  # nobody is there any more, or asks again by Ray
         if isinstance(parcel, bytes):
             self._transport.write(frame(number, ANSWER, parcel))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections import Counter
@@ -200,6 +201,40 @@ async def test_a_process_that_goes_on_alone_is_heard_though_its_run_has_more_to_
     assert ("stage.x.completed", "x", 1) not in seen
     assert result.status is RunStatus.OK
     assert result.attempts == dict.fromkeys("abcdx", 1)
+
+
+class Twin:
+    """Two that end together, so many turns of the loop after each other; ``d`` works on after them.
+
+    They begin to end when the process has told everything else.
+    """
+
+    kind = StageKind.WORK
+    go = None
+
+    async def execute(self, ctx):
+        if ctx.stage_name == "b":
+            Twin.go = asyncio.Event()
+            await Twin.go.wait()
+        elif ctx.stage_name == "c":
+            await asyncio.sleep(0.05)
+            Twin.go.set()
+            for _turn in range(int(ctx.snapshot.input_text)):
+                await asyncio.sleep(0)
+        elif ctx.stage_name == "d":
+            await asyncio.sleep(0.05)
+        return {}
+
+
+async def test_what_goes_on_alone_is_heard_where_all_that_the_run_knew_of_has_ended_together():
+    """Then nothing else is due from that process but what it has begun by itself."""
+    pipeline = Pipeline("twins")
+    for name, needs in DIAMOND.items():
+        pipeline = pipeline.with_stage(name, Twin, dependencies=needs, timeout=10, **TOGETHER)
+    async with RayRuntime().deploy(pipeline) as app:
+        for turns in range(8):
+            result = await result_of(app, str(turns))
+            assert result.status is RunStatus.OK, result.failures
 
 
 # --- when it dies ---------------------------------------------------------------------------------

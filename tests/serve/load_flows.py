@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from stageflow_actors import Pipeline
+from stageflow_actors.serving import OpenAIModel, ServedPipeline
 
 PIECE = 16 * 2**10
 PIECES = 256
@@ -60,7 +61,9 @@ class Second(First):
 
 
 flooding = Pipeline("flooding").with_stage("flood", Floods, "work")
-dripping = Pipeline("dripping").with_stage("drip", Drips, "work")
+dripping = ServedPipeline(
+    Pipeline("dripping").with_stage("drip", Drips, "agent"), openai=OpenAIModel(chat="drip.text")
+)
 counting = Pipeline("counting").with_stage("count", Counts, "work")
 first = Pipeline("telling").with_stage("tell", First, "work")
 second = Pipeline("telling").with_stage("tell", Second, "work")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any, NamedTuple
 
 import httpx
@@ -33,6 +34,41 @@ class Answer(NamedTuple):
         ]
 
 
+def request(
+    url: httpx.URL, path: str, body: Any, headers: dict[str, str], token: str = "ada"
+) -> bytes:
+    """A POST, as it is sent; an underscore in the name of a header is a dash."""
+    content = json.dumps(body).encode()
+    told = {
+        "Host": "localhost",
+        "Authorization": f"Bearer {token}",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(content)),
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    return f"POST {url.path}{path} HTTP/1.1\r\n{lines}\r\n".encode() + content
+
+
+async def unread(url: str, path: str, body: Any, **headers: str) -> socket.socket:
+    """A connection on which a question was asked, and nothing is read."""
+    loop, address = asyncio.get_running_loop(), httpx.URL(url)
+    connection = socket.socket()
+    connection.setblocking(False)
+    await loop.sock_connect(connection, (address.host, address.port))
+    await loop.sock_sendall(connection, request(address, path, body, headers))
+    return connection
+
+
+async def read_late(connection: socket.socket, end: bytes) -> bytes:
+    """What had come meanwhile, up to ``end``."""
+    loop, read = asyncio.get_running_loop(), bytearray()
+    async with asyncio.timeout(PATIENCE_S):
+        while not read.endswith(end):
+            read += await loop.sock_recv(connection, 2**20)
+    return bytes(read)
+
+
 class Wire:
     """One connection that stays open; one request at a time.
 
@@ -57,31 +93,17 @@ class Wire:
                 raise
 
     async def ask(self, path: str, body: Any, headers: dict[str, str]) -> None:
-        """Ask, and read nothing."""
+        """Ask, and leave the answer to be read."""
         url = self._url
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(url.host, url.port)
-        content = json.dumps(body).encode()
-        told = {
-            "Host": "localhost",
-            "Authorization": f"Bearer {self._token}",
-            "Content-Type": "application/json",
-            "Content-Length": str(len(content)),
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        }
-        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
-        self._writer.write(f"POST {url.path}{path} HTTP/1.1\r\n{lines}\r\n".encode() + content)
+        self._writer.write(request(url, path, body, headers, self._token))
 
     async def read_past(self, mark: bytes) -> None:
         """Read so far; what follows may have been read, too."""
         assert self._reader is not None, "it was asked"
         async with asyncio.timeout(PATIENCE_S):
             await self._reader.readuntil(mark)
-
-    async def rest(self) -> Answer:
-        """What came to the question asked last."""
-        async with asyncio.timeout(PATIENCE_S):
-            return await self._answer()
 
     def drop(self) -> None:
         """Hang up without a word."""

@@ -32,7 +32,7 @@ class Answering:
             }
         )
         self._exchanges = Exchanges(self._take, settings)
-        self._working: dict[tuple[Exchange, int], asyncio.Task[None]] = {}
+        self._working: dict[tuple[Exchange, int], asyncio.Task[Answer]] = {}
 
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
         """Take the messages of a ``Channel``, each ``Ask`` or ``Leave``; answer with ``Answer``."""
@@ -45,18 +45,16 @@ class Answering:
                 working.cancel()
             return
         exchange.due += 1
-        task = asyncio.create_task(self._answer(exchange, message))
+        task = asyncio.create_task(self._worked_on(message))
         self._working[exchange, message.number] = task
+        task.add_done_callback(lambda _done: self._tell(exchange, message.number, task))
 
-    async def _answer(self, exchange: Exchange, ask: Ask) -> None:
-        answer = Answer(ask.number, None)
-        try:
-            answer = await self._worked_on(ask)
-        finally:
-            exchange.due -= 1
-            del self._working[exchange, ask.number]
-            is_last = not exchange.due
-            exchange.tell(answer, _size_of(answer.value), is_last=is_last)
+    def _tell(self, exchange: Exchange, number: int, task: asyncio.Task[Answer]) -> None:
+        """Called by the task's end, not by the task: one that is cancelled at once never begins."""
+        del self._working[exchange, number]
+        exchange.due -= 1
+        answer = Answer(number, None) if task.cancelled() else task.result()
+        exchange.tell(answer, _size_of(answer.value), is_last=not exchange.due)
 
     async def _worked_on(self, ask: Ask) -> Answer:
         try:
