@@ -66,6 +66,10 @@ class Keeper(Direct):
         await self._opened()
         return not self._is_retiring
 
+    async def stay(self) -> None:
+        """Never answer: whoever waits for it learns of the end of this process."""
+        await asyncio.Event().wait()
+
     async def leave(self, replica: str) -> None:
         """Take note that a replica has left in order."""
         self._tenure.left(replica, time.monotonic())
@@ -107,14 +111,22 @@ class Keeper(Direct):
     async def _watch(self) -> None:
         while not self._is_retiring:
             await asyncio.sleep(_LOOK_S)
-            is_served = await asyncio.to_thread(has_serve)
-            is_alone = not self._tenure.replicas
-            heirs = await asyncio.to_thread(keepers_beside, self._place) if is_alone else {}
-            verdict = self._tenure.verdict(
-                time.monotonic(), is_served=is_served, has_heir=bool(heirs)
-            )
-            self._is_retiring = self._is_retiring or verdict is Verdict.RETIRE
-            self._forget_lost_readers()
+            try:
+                await self._look()
+            except Exception:  # whatever it is, it must not make this process stay for ever
+                logger.exception("%s could not look around.", self._place.name)
+        await self._retire()
+
+    async def _look(self) -> None:
+        """Whether anybody needs it, and who has gone."""
+        is_served = await asyncio.to_thread(has_serve)
+        is_alone = not self._tenure.replicas
+        heirs = await asyncio.to_thread(keepers_beside, self._place) if is_alone else {}
+        verdict = self._tenure.verdict(time.monotonic(), is_served=is_served, has_heir=bool(heirs))
+        self._is_retiring = self._is_retiring or verdict is Verdict.RETIRE
+        self._forget_lost_readers()
+
+    async def _retire(self) -> None:
         try:
             await self._stack.aclose()
             await self._bequeath()

@@ -64,7 +64,17 @@ class KeeperLine:
         else:
             waiting.set_exception(problem_of_wire(answer.problem))
 
+    def lose(self) -> None:
+        """The keeper is gone, or about to go: who waits is told, and nothing more is asked."""
+        if not self.is_lost:
+            self._channel.unsent()
+            self._give_up()
+
     def _break(self, _fault: CallFault) -> None:
+        if not self.is_lost:
+            self._give_up()
+
+    def _give_up(self) -> None:
         self.is_lost = True
         self._mail.close()
         waiting, self._waiting = self._waiting, {}

@@ -38,6 +38,7 @@ class KeptDesk:
         self._line: KeeperLine | None = None
         self._adopting: asyncio.Task[KeeperLine] | None = None
         self._beating: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._others: dict[Place, KeeperLine] = {}
         self._looked_at = 0.0
 
@@ -57,8 +58,9 @@ class KeptDesk:
 
     async def close(self) -> None:
         """Leave the keeper, which may go when it is the last."""
-        if self._beating is not None:
-            self._beating.cancel()
+        for task in (self._beating, self._following):
+            if task is not None:
+                task.cancel()
         if self._keeper is not None:
             with suppress(Exception):  # it may be gone already
                 await self._keeper.leave.remote(self._replica)
@@ -122,8 +124,9 @@ class KeptDesk:
 
     async def _adopt(self) -> KeeperLine:
         self._keeper = await adopt(self._app, self._place, self._replica)
-        self._line = KeeperLine(self._keeper, self._app.runtime)
-        return self._line
+        line = self._line = KeeperLine(self._keeper, self._app.runtime)
+        self._following = asyncio.create_task(_follow(self._keeper, line))
+        return line
 
     async def _beat(self) -> None:
         while True:
@@ -131,7 +134,7 @@ class KeptDesk:
             try:
                 line = await self._own()
                 if not await self._keeper.join.remote(self._replica):
-                    line.is_lost = True  # it goes: the next one is wanted
+                    line.lose()  # it goes: the next one is wanted
             except Exception as error:
                 logger.warning("%s: %s.", self._place.name, type(error).__name__)
 
@@ -148,6 +151,13 @@ class KeptDesk:
             else self._others[place]
             for place, keeper in found.items()
         }
+
+
+async def _follow(keeper: Any, line: KeeperLine) -> None:
+    """Notice the death of a keeper at once, also while nothing is asked of it."""
+    with suppress(Exception):
+        await keeper.stay.remote()
+    line.lose()
 
 
 def _unavailable() -> ProblemError:
