@@ -61,11 +61,15 @@ class DirectCall:
 
 
 class DirectLine:
-    """One connection, on the running event loop; it has no transport: it may outlive its loop."""
+    """One connection, on the running event loop; it has no transport: it may outlive its loop.
 
-    __slots__ = ("_calls", "_fd", "_frames", "_loop", "_number", "_unsent")
+    ``broken`` is called when the other end has hung up.
+    """
 
-    def __init__(self, fd: int) -> None:
+    __slots__ = ("_broken", "_calls", "_fd", "_frames", "_loop", "_number", "_unsent")
+
+    def __init__(self, fd: int, broken: Callable[[], None]) -> None:
+        self._broken = broken
         self._fd: int | None = fd
         self._loop = asyncio.get_running_loop()
         self._frames = Frames()
@@ -75,7 +79,7 @@ class DirectLine:
         self._loop.add_reader(fd, self._readable)
 
     @classmethod
-    async def connect(cls, address: DirectAddress, caller: Any) -> Self:
+    async def connect(cls, address: DirectAddress, caller: Any, broken: Callable[[], None]) -> Self:
         """A line to that door, on which ``caller`` says who calls.
 
         Raises:
@@ -88,7 +92,7 @@ class DirectLine:
         except BaseException:
             connection.close()
             raise
-        line = cls(connection.detach())
+        line = cls(connection.detach(), broken)
         line._send(frame(0, ANSWER, address.token + pickle.dumps(caller)))
         return line
 
@@ -132,7 +136,7 @@ class DirectLine:
         except OSError:
             data = b""
         if not data:
-            self.close()
+            self._break()
             return
         for number, kind, body in self._frames.feed(data):
             call = self._calls.pop(number, None)
@@ -163,5 +167,9 @@ class DirectLine:
         except BlockingIOError:
             return 0
         except OSError:
-            self.close()
+            self._break()
             return 0
+
+    def _break(self) -> None:
+        self.close()
+        self._broken()

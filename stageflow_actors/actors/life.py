@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from stageflow_actors.actors.asking import ASK_AGAIN_S
+from stageflow_actors.actors.lost_calls import is_alive
 from stageflow_actors.actors.ray_errors import CallFault, FaultKind, fault_of
 
+_FOR_RAY_S = 0.05
 _SHORT_S = 1.0
 _MOST_UNFOLLOWED = 20
 
@@ -34,6 +36,17 @@ class Life:
         self._followed_at = self._loop.time()
         life = asyncio.wrap_future(self._call().future())
         life.add_done_callback(self._answered)
+
+    def suspect(self, pid: int | None) -> None:
+        """Its socket has broken: it is dead, if it is gone when Ray has had the time to say why.
+
+        Only Ray knows whether its machine ran out of memory, and needs long where much is going on.
+        """
+        self._loop.call_later(_FOR_RAY_S, self._look, pid)
+
+    def _look(self, pid: int | None) -> None:
+        if not (self._is_over or is_alive(pid)):
+            self._ended(CallFault(FaultKind.DIED, "", "its process has ended"))
 
     def leave(self) -> None:
         """Its end is known already."""

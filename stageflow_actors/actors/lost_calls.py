@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stageflow_actors.actors.codec import FarOutput
@@ -22,9 +24,11 @@ GONE = (FaultKind.DIED, FaultKind.OUT_OF_MEMORY)
 
 
 def is_alive(pid: int | None) -> bool:
-    """Whether there is such a process on this machine."""
+    """Whether there is such a process on this machine; one that nobody has buried yet is dead."""
     if pid is None:
         return False
+    with suppress(OSError):  # other systems have no such files
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] not in b"ZX"
     try:
         os.kill(pid, 0)  # asks, and does nothing
     except (ProcessLookupError, PermissionError):

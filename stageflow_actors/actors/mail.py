@@ -19,17 +19,26 @@ _MOST_BYTES = 2**20
 """Larger parcels go by Ray, which has them shared, not copied."""
 
 
+def _ignore() -> None:
+    """Ray says what has happened, a little later."""
+
+
 class Mail:
     """Sends parcels to the method ``exchange`` of an actor, as ``caller``; on one event loop.
 
-    ``remote`` is that method as Ray calls it.
+    ``remote`` is that method as Ray calls it; ``broken`` is called when a direct line broke.
     """
 
-    __slots__ = ("_caller", "_finding", "_is_direct", "_line", "_remote")
+    __slots__ = ("_broken", "_caller", "_finding", "_is_direct", "_line", "_remote")
 
     def __init__(
-        self, remote: Callable[[Any, Parcel], Any], caller: Any, settings: Settings
+        self,
+        remote: Callable[[Any, Parcel], Any],
+        caller: Any,
+        settings: Settings,
+        broken: Callable[[], None] = _ignore,
     ) -> None:
+        self._broken = broken
         self._is_direct = settings.direct_calls
         self._remote = remote
         self._caller = caller
@@ -61,7 +70,7 @@ class Mail:
         with suppress(RayError, OSError):
             address = await find()
             if address is not None and address.node == ray.get_runtime_context().get_node_id():
-                self._line = await DirectLine.connect(address, self._caller)
+                self._line = await DirectLine.connect(address, self._caller, self._broken)
 
     def close(self) -> None:
         """Hang up."""

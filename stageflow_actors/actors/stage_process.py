@@ -116,7 +116,7 @@ class StageProcess:
         self._interrupts = InterruptCalls(partial(self._call, "interrupt"))
         self._farewell = Farewell()
         self.actor = actor
-        self._mail = Mail(actor.exchange.remote, epoch, settings)
+        self._mail = Mail(actor.exchange.remote, epoch, settings, self._suspect)
         self._channel = Channel(self._mail, self._is_working, self._take, self._die, settings)
         self._life = Life(actor.live.remote, self._die)
         self._heart = Heart(
@@ -277,6 +277,9 @@ class StageProcess:
             ray.kill(self.actor)
             self._watch.died(self, fault)
             self._loop.call_soon(self._answer_all, fault)
+
+    def _suspect(self) -> None:
+        self._life.suspect(self.pid)
 
     def _note_end(self) -> None:
         self.ended_at = self._loop.time()

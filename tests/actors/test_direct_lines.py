@@ -17,6 +17,11 @@ from stageflow_actors.actors.direct_line import DirectCallError, DirectLine
 from stageflow_actors.actors.exchange import Exchange
 from tests.actors.wires import Call
 
+
+def nobody():
+    """Wants to hear of it."""
+
+
 PARCELS = st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 1), st.binary(max_size=40)))
 
 
@@ -58,7 +63,7 @@ async def ended(call):
 
 
 async def test_calls_are_answered_each_with_its_own(door):
-    line = await DirectLine.connect(door.address, "me")
+    line = await DirectLine.connect(door.address, "me", nobody)
     calls = [line.call(bytes([number]) * 3) for number in range(50)]
     for number, call in enumerate(calls):
         assert (await ended(call)).result() == b"me:" + bytes([number]) * 3
@@ -66,7 +71,7 @@ async def test_calls_are_answered_each_with_its_own(door):
 
 
 async def test_what_is_larger_than_any_buffer_arrives(door):
-    line = await DirectLine.connect(door.address, "me")
+    line = await DirectLine.connect(door.address, "me", nobody)
     large = bytes(range(256)) * 40_000
     calls = [line.call(large), line.call(b"ab")]
     assert (await ended(calls[0])).result() == b"me:" + large[::-1]
@@ -76,7 +81,7 @@ async def test_what_is_larger_than_any_buffer_arrives(door):
 
 @pytest.mark.parametrize("body", [b"references", b"raise"])
 async def test_what_only_ray_can_carry_is_left_to_it(door, body):
-    line = await DirectLine.connect(door.address, "me")
+    line = await DirectLine.connect(door.address, "me", nobody)
     with pytest.raises(DirectCallError):
         (await ended(line.call(body))).result()
     assert (await ended(line.call(b"ab"))).result() == b"me:ba"
@@ -85,7 +90,7 @@ async def test_what_only_ray_can_carry_is_left_to_it(door, body):
 
 async def test_who_does_not_know_the_token_is_answered_nothing(door):
     wrong = door.address._replace(token=bytes(len(door.address.token)))
-    line = await DirectLine.connect(wrong, "me")
+    line = await DirectLine.connect(wrong, "me", nobody)
     call = line.call(b"ab")
     with pytest.raises(DirectCallError):
         (await ended(call)).result()
@@ -101,12 +106,28 @@ async def test_who_does_not_know_the_token_is_answered_nothing(door):
 
 
 async def test_calls_of_a_line_that_is_closed_come_to_nothing(door):
-    line = await DirectLine.connect(door.address, "me")
+    line = await DirectLine.connect(door.address, "me", nobody)
     call = line.call(b"wait")
     line.close()
     with pytest.raises(DirectCallError):
         (await ended(call)).result()
     line.close()
+
+
+async def test_who_hangs_up_is_told_from_who_is_hung_up_on():
+    broken, told = asyncio.Event(), []
+
+    async def exchange(_caller, body):
+        return body
+
+    door = await DirectDoor.open(exchange, "here")
+    left = await DirectLine.connect(door.address, "me", lambda: told.append("left"))
+    left.close()
+    wrong = door.address._replace(token=bytes(len(door.address.token)))
+    await DirectLine.connect(wrong, "me", broken.set)
+    await broken.wait()
+    assert told == []
+    door._server.close()
 
 
 async def test_a_door_that_is_gone_cannot_be_reached():
@@ -117,7 +138,7 @@ async def test_a_door_that_is_gone_cannot_be_reached():
     gone._server.close()
     await gone._server.wait_closed()
     with pytest.raises(OSError, match="refused"):
-        await DirectLine.connect(gone.address, "me")
+        await DirectLine.connect(gone.address, "me", nobody)
 
 
 class Ways:
@@ -159,7 +180,7 @@ async def test_a_channel_goes_on_by_ray_and_nothing_is_lost_or_begun_twice(break
         return await exchange.take(parcel)
 
     door = await DirectDoor.open(direct, "here")
-    line = await DirectLine.connect(door.address, "me")
+    line = await DirectLine.connect(door.address, "me", nobody)
     ways, faults = Ways(exchange, line), []
     everything = asyncio.Event()
 

@@ -33,13 +33,14 @@ class Drips:
 
 
 class Counts:
-    """Notes that it was executed, if it was asked to; takes a moment."""
+    """Takes a moment; a longer one, if it shall note that it was executed."""
 
     async def execute(self, ctx):
         if ctx.snapshot.input_text:
             noted = Path(ctx.snapshot.input_text)
             with noted.open("a") as file:  # noqa: ASYNC230 - one short append
                 file.write("x")
+            await asyncio.sleep(0.3)
         await asyncio.sleep(0.02)
         return {"noted": ctx.snapshot.input_text}
 
