@@ -30,7 +30,7 @@ class RunOrder(NamedTuple):
     ``timeout_s`` is how long it may take, ``size`` about how many bytes its body has. With
     ``is_cancelled_when_left`` it is cancelled when nobody waits for its answer any more. With
     ``is_watched`` nothing that its stages stream is lost before the first ``read``; with ``reader``
-    they wait for that one from the start.
+    they wait for that one from the start. ``prefix`` is what its links begin with.
     """
 
     caller: Caller
@@ -41,6 +41,7 @@ class RunOrder(NamedTuple):
     size: int = 300
     is_watched: bool = False
     reader: str | None = None
+    prefix: str = ""
 
 
 class Shown(NamedTuple):

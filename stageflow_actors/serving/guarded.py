@@ -85,6 +85,11 @@ def service_of(request: Request) -> Service:
     return service
 
 
+def prefix_of(request: Request) -> str:
+    """Below which path the application is served; empty at the root."""
+    return str(request.scope.get("root_path", ""))
+
+
 def caller_of(request: Request) -> Caller:
     """Who asks, in an endpoint whose rule has a scope.
 

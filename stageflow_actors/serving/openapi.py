@@ -22,6 +22,7 @@ Json = dict[str, Any]
 
 _COMPONENTS = "#/components/schemas/"
 _RUNS = "/v1/pipelines/{name}/runs"
+_MODEL = "^[A-Za-z0-9][A-Za-z0-9_-]*$"
 _OF_TEXT = ("input_text", "input_audio_duration_ms")
 
 
@@ -92,6 +93,8 @@ def _name_parameters(paths: Json, pipelines: Mapping[str, ServedPipeline]) -> No
             for parameter in operation.get("parameters", []):
                 if parameter["name"] == "name":
                     parameter["schema"] = {"type": "string", "enum": [*pipelines]}
+                elif parameter["name"] == "model":
+                    parameter["schema"] = {"type": "string", "pattern": _MODEL}
                 elif parameter["name"] == "run_id":
                     parameter["schema"] = {"type": "string", "format": "uuid"}
     paths["/v1/pipelines/{name}/graph"]["get"]["parameters"].append(

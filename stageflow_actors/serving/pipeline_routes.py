@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from stageflow_actors.serving.faults import Fault, ProblemError
-from stageflow_actors.serving.guarded import GuardedRoute, service_of
+from stageflow_actors.serving.guarded import GuardedRoute, prefix_of, service_of
 from stageflow_actors.serving.served import GraphFormat
 
 _JSON = "application/json"
@@ -43,7 +43,7 @@ def pipeline_router() -> APIRouter:
 async def list_pipelines(request: Request) -> Response:
     """Every pipeline that can be run."""
     told = [
-        {"name": name, "stages": len(served.graph.plan.stages), "links": _links(name)}
+        {"name": name, "stages": len(served.graph.plan.stages), "links": _links(name, request)}
         for name, served in service_of(request).pipelines.items()
     ]
     return _json({"pipelines": told})
@@ -52,7 +52,7 @@ async def list_pipelines(request: Request) -> Response:
 async def describe_pipeline(name: str, request: Request) -> Response:
     """What a pipeline takes and returns, its stages, and what their processes ask for."""
     served = service_of(request).served(name)
-    return _json({"name": name, **served.description, "links": _links(name)})
+    return _json({"name": name, **served.description, "links": _links(name, request)})
 
 
 async def draw_pipeline(name: str, request: Request) -> Response:
@@ -69,8 +69,8 @@ async def draw_pipeline(name: str, request: Request) -> Response:
     return Response(served.picture(format_), headers=headers, media_type=type_)
 
 
-def _links(name: str) -> dict[str, str]:
-    path = f"/v1/pipelines/{name}"
+def _links(name: str, request: Request) -> dict[str, str]:
+    path = f"{prefix_of(request)}/v1/pipelines/{name}"
     return {"self": path, "runs": f"{path}/runs", "graph": f"{path}/graph"}
 
 

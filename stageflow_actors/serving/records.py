@@ -49,6 +49,7 @@ class RunRecord:
         "_is_cancelling",
         "_news",
         "_paces",
+        "_prefix",
         "_recording",
         "_settings",
         "_started_at",
@@ -70,6 +71,7 @@ class RunRecord:
         tenant: str,
         handle: RunHandle | None,
         settings: ServingSettings,
+        prefix: str = "",
     ) -> None:
         self.run_id = run_id
         self.served_as = served_as
@@ -86,6 +88,7 @@ class RunRecord:
         self._is_cancelling = False
         self._news = asyncio.Event()
         self._settings = settings
+        self._prefix = prefix
         self._started_at = time.time()
 
     @classmethod
@@ -162,7 +165,7 @@ class RunRecord:
         return Shown(self.run_id, self.state, document)
 
     def _head(self) -> dict[str, Any]:
-        path = f"/v1/runs/{self.run_id}"
+        path = f"{self._prefix}/v1/runs/{self.run_id}"
         return {
             "run_id": str(self.run_id),
             "pipeline": self.served_as,

@@ -155,7 +155,9 @@ class RunDesk:
             handle = await self._deployment.start(_context_of(self._served, order))
         except StageflowError as error:
             raise problem_of(error) from error
-        record = RunRecord(handle.run_id, self._name, caller.tenant, handle, self._settings)
+        record = RunRecord(
+            handle.run_id, self._name, caller.tenant, handle, self._settings, order.prefix
+        )
         self._book.add(record)
         if order.is_watched or order.reader is not None:
             record.watch()  # before its stages stream

@@ -9,7 +9,7 @@ from stageflow_actors.serving.bodies import read_body, run_body_of
 from stageflow_actors.serving.callers import audiences_of
 from stageflow_actors.serving.desk import Reading, RunKey, RunOrder, Shown
 from stageflow_actors.serving.event_stream import BATCH_BYTES, NOTHING_YET, EventStream
-from stageflow_actors.serving.guarded import GuardedRoute, caller_of, service_of
+from stageflow_actors.serving.guarded import GuardedRoute, caller_of, prefix_of, service_of
 from stageflow_actors.serving.headers import (
     KEY_HEADER,
     TIMEOUT_HEADER,
@@ -67,11 +67,12 @@ async def start_run(name: str, request: Request) -> Response:
         is_cancelled_when_left=served.on_disconnect == OnDisconnect.CANCEL
         and wanted.wait_s is None,
         size=len(content),
+        prefix=prefix_of(request),
     )
     if wants_events(request.headers.getlist("accept")):
         return await _started_stream(service, name, order)
     shown = await while_there(request, service.run(name, order, wanted.wait_s))
-    headers = {"Location": f"/v1/runs/{shown.run_id}"}
+    headers = {"Location": f"{order.prefix}/v1/runs/{shown.run_id}"}
     if wanted.applied and not shown.is_ended:
         headers["Preference-Applied"] = wanted.applied
     return _answer(shown, 200 if shown.is_ended else 202, headers)
@@ -101,7 +102,7 @@ async def get_events(run_id: str, request: Request) -> Response:
 async def cancel_run(run_id: str, request: Request) -> Response:
     """Ask a run to stop. Its state says when it has; 409 if it had ended before."""
     shown = await service_of(request).cancel(run_id, caller_of(request).tenant)
-    return _answer(shown, 202, {"Location": f"/v1/runs/{shown.run_id}"})
+    return _answer(shown, 202, {"Location": f"{prefix_of(request)}/v1/runs/{shown.run_id}"})
 
 
 async def _started_stream(service: Service, name: str, order: RunOrder) -> Response:
@@ -111,7 +112,7 @@ async def _started_stream(service: Service, name: str, order: RunOrder) -> Respo
     reading = Reading(str(shown.run_id), tenant, 0, audiences, BATCH_BYTES, wait_s=0.0)
     cancels = order.is_cancelled_when_left and order.key is None
     answer = EventStream(service, reading, NOTHING_YET, cancels_when_left=cancels)
-    answer.headers["Location"] = f"/v1/runs/{shown.run_id}"
+    answer.headers["Location"] = f"{order.prefix}/v1/runs/{shown.run_id}"
     return answer
 
 

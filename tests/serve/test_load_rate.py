@@ -17,6 +17,7 @@ pytestmark = pytest.mark.ray
 CAP = 20
 OFFERED = 200
 CALM = 10
+CONNECTIONS = 100
 RECOVERY_S = 5.0
 SETTINGS = SOON.model_copy(
     update={"max_runs_per_s_per_tenant": CAP, "max_live_runs_per_tenant": 1_000}
@@ -25,10 +26,10 @@ RUNS = "/v1/pipelines/counting/runs"
 
 
 class Taken(NamedTuple):
-    """An answer, when it was asked for, and how long it took, in seconds."""
+    """An answer, when it was asked for and how long it took, in seconds."""
 
     answer: Answer
-    due: float
+    asked: float
     took: float
 
 
@@ -40,24 +41,46 @@ def capped(serve_session):
     served.delete()
 
 
-async def offered(door: Door, per_s: float, seconds: float, token: str = "ada") -> list[Taken]:
-    """The answers to that many requests, each made when it is due, whatever became of others."""
-    idle: list[Wire] = []
-    clock = time.monotonic
+async def steadily(door: Door, per_s: float, seconds: float, token: str = "ada") -> list[Taken]:
+    """The answers to one request after the other, never more than so many in a second."""
+    taken: list[Taken] = []
+    wire, clock = Wire(door.url, token), time.monotonic
     began = clock()
+    while clock() < began + seconds:
+        taken.append(await timed(wire, began))
+        await asyncio.sleep(1 / per_s)
+    wire.drop()
+    return taken
+
+
+async def at_once(door: Door, per_s: float, seconds: float) -> list[Taken]:
+    """The answers to that many requests, each made when it is due, whatever became of others.
+
+    Where so many are not answered that all connections are taken, the next ones wait.
+    """
+    idle: asyncio.LifoQueue[Wire] = asyncio.LifoQueue()
+    for _ in range(CONNECTIONS):
+        idle.put_nowait(Wire(door.url))
+    began = time.monotonic()
 
     async def one(number: int) -> Taken:
-        due = began + number / per_s
-        await asyncio.sleep(due - clock())
-        wire = idle.pop() if idle else Wire(door.url, token)
-        answer = await wire.post(RUNS, {})
-        idle.append(wire)
-        return Taken(answer, due - began, clock() - due)
+        await asyncio.sleep(began + number / per_s - time.monotonic())
+        wire = await idle.get()
+        try:
+            return await timed(wire, began)
+        finally:
+            idle.put_nowait(wire)
 
     taken = await asyncio.gather(*map(one, range(int(per_s * seconds))))
-    for wire in idle:
-        wire.drop()
+    while not idle.empty():
+        idle.get_nowait().drop()
     return taken
+
+
+async def timed(wire: Wire, since: float) -> Taken:
+    asked = time.monotonic()
+    answer = await wire.post(RUNS, {})
+    return Taken(answer, asked - since, time.monotonic() - asked)
 
 
 def admitted(taken: list[Taken]) -> list[Taken]:
@@ -79,15 +102,15 @@ def check_refusal(answer: Answer) -> None:
 @counts
 async def test_a_tenant_gets_its_share_whatever_it_offers(capped, is_full, capsys):
     calm_s, storm_s = (15, 60) if is_full else (0.5, 2)
-    await offered(capped, CALM, 0.5)  # connections and processes are there
-    calm = await offered(capped, CALM, calm_s)
+    await steadily(capped, CALM, 0.5)  # what is made once is there
+    calm = await steadily(capped, CALM, calm_s)
     storm, beside = await asyncio.gather(
-        offered(capped, OFFERED, storm_s), offered(capped, CALM / 2, storm_s, "eve")
+        at_once(capped, OFFERED, storm_s), steadily(capped, CALM, storm_s, "eve")
     )
-    after = await offered(capped, CALM, 2 * RECOVERY_S if is_full else 0.5)
-    later = [each for each in after if each.due >= RECOVERY_S] if is_full else after
+    after = await steadily(capped, CALM, 2 * RECOVERY_S if is_full else 0.5)
+    later = [each for each in after if each.asked >= RECOVERY_S] if is_full else after
     runs = admitted(storm)
-    lasted = max(each.due + each.took for each in storm)
+    lasted = max(each.asked + each.took for each in storm)
     if is_full:
         told = {"calm": calm, "storm": runs, "another tenant": beside, "after 5 s": later}
         figures = ", ".join(f"{name} {percentile_99(each):.0f} ms" for name, each in told.items())

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.serving.live import Frames, ended, frames, start, until
+from tests.serving.live import Frames, ended, frames, start, until, where
 
 pytestmark = pytest.mark.ray
 
@@ -25,7 +25,9 @@ def test_any_replica_answers_for_any_run(door, client):
     answers = [client.post("/v1/pipelines/plain/runs", json={"input_text": "a"}) for _ in range(12)]
     assert {each.status_code for each in answers} == {200}
     for answer in answers:
-        path = answer.headers["location"]
+        path = where(client, answer)
+        link = answer.json()["links"]["self"]
+        assert link == answer.headers["location"] == f"/{door.name}{path}"
         assert client.get(path).content == answer.content
         told = frames(client, path)
         assert [int(each["id"]) for each in told] == list(range(1, len(told) + 1))
@@ -34,7 +36,7 @@ def test_any_replica_answers_for_any_run(door, client):
 
 
 def test_the_run_of_another_tenant_is_unknown_at_every_replica(door, client):
-    path = client.post("/v1/pipelines/plain/runs", json={}).headers["location"]
+    path = where(client, client.post("/v1/pipelines/plain/runs", json={}))
     with door.client("eve") as stranger:
         codes = {stranger.get(path).json()["code"] for _ in range(8)}
     assert codes == {"SERVE-RUN-UNKNOWN"}
@@ -95,7 +97,7 @@ def test_a_client_that_goes_cancels_its_run(door, client, gate):
 def still_working(client):
     """Whether the one process of the pipeline has anything to do: it has room for 20 runs."""
     answers = [client.post("/v1/pipelines/gated/runs", json={}, headers=ASYNC) for _ in range(20)]
-    taken = [each.headers["location"] for each in answers if each.status_code == 202]
+    taken = [where(client, each) for each in answers if each.status_code == 202]
     for path in taken:
         client.delete(path)
     for path in taken:

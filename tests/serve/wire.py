@@ -121,6 +121,8 @@ class Wire:
             body = await self._chunks(self._reader)
         else:
             body = b""
+        if headers.get("connection") == "close":
+            self.drop()
         return Answer(int(lines[0].split()[1]), headers, body)
 
     async def _chunks(self, reader: asyncio.StreamReader) -> bytes:

@@ -96,7 +96,12 @@ def start(client, pipeline, **body):
         f"/v1/pipelines/{pipeline}/runs", json=body, headers={"Prefer": "respond-async"}
     )
     assert asked.status_code == 202, asked.text
-    return asked.headers["location"]
+    return where(client, asked)
+
+
+def where(client, answer):
+    """The path of a run below that of the client, which may itself be below another one."""
+    return answer.headers["location"].removeprefix(client.base_url.path.rstrip("/"))
 
 
 def ended(client, location):
