@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 
@@ -44,6 +45,7 @@ class Keeper(Direct):
         self._desk: RunDesk | None = None
         self._answering: Answering | None = None
         self._is_retiring = False
+        self._joining: Counter[str] = Counter()
         bounds = app.settings
         self._tenure = Tenure(
             time.monotonic(),
@@ -62,8 +64,12 @@ class Keeper(Direct):
         """
         if self._is_retiring:
             return False
-        self._tenure.seen(replica, time.monotonic())
-        await self._opened()
+        self._joining[replica] += 1
+        try:
+            await self._opened()
+        finally:
+            self._joining -= Counter([replica])
+            self._tenure.seen(replica, time.monotonic())
         return not self._is_retiring
 
     async def stay(self) -> None:
@@ -119,6 +125,8 @@ class Keeper(Direct):
 
     async def _look(self) -> None:
         """Whether anybody needs it, and who has gone."""
+        for replica in self._joining:  # to open may take longer than a replica may be silent
+            self._tenure.seen(replica, time.monotonic())
         is_served = await asyncio.to_thread(has_serve)
         is_alone = not self._tenure.replicas
         heirs = await asyncio.to_thread(keepers_beside, self._place) if is_alone else {}

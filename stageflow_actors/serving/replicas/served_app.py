@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from stageflow_actors.actors.registry import PipelineRegistry
 from stageflow_actors.model.settings import Settings
@@ -48,6 +48,14 @@ class ServedApp(BaseModel):
     """The bounds of the runtime."""
     title: str = "stageflow-actors"
     """The title of the OpenAPI document."""
+
+    @field_validator("settings")
+    @classmethod
+    def _bounds_streams(cls, given: ServingSettings) -> ServingSettings:
+        """Other settings do not take the bound away; only ``None`` for it does."""
+        if "max_stream_bytes" in given.model_fields_set:
+            return given
+        return given.model_copy(update={"max_stream_bytes": _PROXIED_BYTES})
 
     @model_validator(mode="after")
     def _names_pipelines_once(self) -> Self:
