@@ -10,7 +10,7 @@ export RAY_AUTH_MODE ?= disabled
 export RAY_USAGE_STATS_ENABLED ?= 0
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV ?= 0
 
-.PHONY: help demo test test-local test-ray check bench stress lock clean
+.PHONY: help demo test test-local test-ray test-serve check bench stress lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -19,13 +19,16 @@ demo: $(READY)  ## Ask the voice assistant in examples/ a spoken question, on a 
 	@$(BIN)/python -m examples.voice_assistant
 
 test: check  ## Everything, with small counts
-	@$(MAKE) --jobs 2 --keep-going --output-sync=target test-local test-ray
+	@$(MAKE) --jobs 2 --keep-going --output-sync=target test-ray test-local test-serve
 
-test-local: $(READY)  ## What starts no Ray; test-ray has the rest, and make test runs both at once
+test-local: $(READY)  ## What starts no Ray; test-ray and test-serve have the rest, and make test runs two at once
 	$(BIN)/python -m pytest -m "not ray and not stress"
 
 test-ray: $(READY)
-	$(BIN)/python -m pytest -m "ray and not stress"
+	$(BIN)/python -m pytest -m "ray and not stress" --ignore tests/serve
+
+test-serve: $(READY)
+	$(BIN)/python -m pytest tests/serve -m "ray and not stress"
 
 check: $(READY)  ## Lint, types and layers
 	$(BIN)/ruff check .
