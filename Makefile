@@ -25,10 +25,10 @@ test-local: $(READY)  ## What starts no Ray; test-ray and test-serve have the re
 	$(BIN)/python -m pytest -m "not ray and not stress"
 
 test-ray: $(READY)
-	$(BIN)/python -m pytest -m "ray and not stress" --ignore tests/serve
+	$(BIN)/python -m pytest -m "ray and not stress" --ignore tests/serve --ignore tests/cluster
 
 test-serve: $(READY)
-	$(BIN)/python -m pytest tests/serve -m "ray and not stress"
+	$(BIN)/python -m pytest tests/serve tests/cluster -m "ray and not stress"
 
 check: $(READY)  ## Lint, types and layers
 	$(BIN)/ruff check .

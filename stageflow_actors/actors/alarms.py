@@ -19,21 +19,22 @@ _MOST_IDLE = 64
 class Alarms:
     """Calls ``fire`` with each timer when its time has come, unless it is disarmed before."""
 
-    __slots__ = ("_armed", "_fire", "_loop", "_next", "_queue")
+    __slots__ = ("_armed", "_fire", "_loop", "_next", "_next_at", "_queue")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fire: Callable[[Timer], None]) -> None:
         self._loop = loop
         self._fire = fire
         self._armed: dict[Timer, float] = {}
         self._queue: list[tuple[float, Timer]] = []
-        self._next: asyncio.TimerHandle | None = None
+        self._next: asyncio.Handle | None = None
+        self._next_at = 0.0
 
     def arm(self, timer: Timer, seconds: float) -> None:
         """Have it fire after so many seconds; arming it again forgets the first time."""
         at = self._loop.time() + seconds
         self._armed[timer] = at
         heappush(self._queue, (at, timer))
-        if self._next is None or at < self._next.when():
+        if self._next is None or at < self._next_at:
             self._wait_until(at)
 
     def disarm(self, timer: Timer) -> None:
@@ -55,7 +56,8 @@ class Alarms:
     def _wait_until(self, at: float) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._next = self._loop.call_at(at, self._ring)
+        # Some event loops give no timer back for what is due already, so its time is kept here.
+        self._next, self._next_at = self._loop.call_at(at, self._ring), at
 
     def _ring(self) -> None:
         self._next = None

@@ -176,8 +176,9 @@ class StageProcess:
         took_s = 0.0 if early is None else early.ended_at - early.started_at
         self.meters[order.stage].begin(self._loop.time() - took_s)
         self._heart.start()
-        self._channel.wake()  # nothing else may be due from there, and nobody would listen
-        if early is not None:
+        if early is None:
+            self._channel.wake()  # nothing else may be due from there, and nobody would listen
+        else:
             # Never from within the call that starts the stage: its run is in the middle of a tick.
             self._loop.call_soon(self._accept, execution, early)
         return True

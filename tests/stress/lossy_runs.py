@@ -47,7 +47,9 @@ async def main(count, settings, folder):
         "pay", Pay, "work", config={"path": folder / "paid"}, effects="keyed"
     )
     statuses, outputs = Counter(), 0
-    runtime = RayRuntime(event_sink=NoOpEventSink(), settings=Settings(direct_calls=False, **settings))
+    runtime = RayRuntime(
+        event_sink=NoOpEventSink(), settings=Settings(direct_calls=False, **settings)
+    )
     async with AsyncExitStack() as stack:
         app = await opened(stack, runtime, pipeline.build(interceptors=[]))
         app.supervisor._settings = Settings()  # it is the stages that are given up early
