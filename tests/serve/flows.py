@@ -40,6 +40,8 @@ class Waits:
 
     async def execute(self, ctx):
         gate = ctx.snapshot.input_text
+        if gate is None:  # nobody will open it
+            await asyncio.Event().wait()
         with Path(f"{gate}.executions").open("a") as noted:  # noqa: ASYNC230
             noted.write("x")
         await ctx.stream.send("begun")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -22,6 +22,8 @@ logger = logging.getLogger("stageflow_actors.serving")
 Found = TypeVar("Found")
 _SOON_S = 1.0
 _LOOK_S = 1.0
+_AGAIN_S = 0.2
+_MOST_TRIES = 5
 
 
 class KeptDesk:
@@ -95,20 +97,37 @@ class KeptDesk:
                 await line.ask("leave", run_id, reader_at(self._replica, reader))
 
     async def _found(self, ask: Callable[[KeeperLine], Awaitable[Found | None]]) -> Found | None:
-        """What the keeper says that has the run: first that of this version."""
-        try:
-            found = await ask(await self._own())
-        except KeeperLostError:
-            raise _unavailable() from None
-        if found is not None:
-            return found
-        await self._look_for_others()
-        for line in [*self._others.values()]:
-            with suppress(KeeperLostError):
+        """What the keeper says that has the run. Where one was lost, all are asked again: it may have
+        handed its runs on meanwhile.
+        """
+        for _try in range(_MOST_TRIES):
+            found, was_lost = await self._asked(ask)
+            if found is not None or not was_lost:
+                return found
+            await asyncio.sleep(_AGAIN_S)
+        raise _unavailable()
+
+    async def _asked(
+        self, ask: Callable[[KeeperLine], Awaitable[Found | None]]
+    ) -> tuple[Found | None, bool]:
+        """What one of them says, and whether one was lost."""
+        was_lost = False
+        async for line in self._all_lines():
+            try:
                 found = await ask(line)
+            except KeeperLostError:
+                was_lost = True
+            else:
                 if found is not None:
-                    return found
-        return None
+                    return found, was_lost
+        return None, was_lost
+
+    async def _all_lines(self) -> AsyncIterator[KeeperLine]:
+        """First that of this version, then the others."""
+        yield await self._own()
+        await self._look_for_others()
+        for line in [each for each in self._others.values() if not each.is_lost]:
+            yield line
 
     def _lines(self) -> list[KeeperLine]:
         own = [] if self._line is None else [self._line]
