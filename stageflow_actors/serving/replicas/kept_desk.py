@@ -97,8 +97,9 @@ class KeptDesk:
                 await line.ask("leave", run_id, reader_at(self._replica, reader))
 
     async def _found(self, ask: Callable[[KeeperLine], Awaitable[Found | None]]) -> Found | None:
-        """What the keeper says that has the run. Where one was lost, all are asked again: it may have
-        handed its runs on meanwhile.
+        """What the keeper says that has the run.
+
+        Where one was lost, all are asked again: it may have handed its runs on meanwhile.
         """
         for _try in range(_MOST_TRIES):
             found, was_lost = await self._asked(ask)
