@@ -19,10 +19,16 @@ def build_pipeline(endpoint: Endpoint | None = None) -> Pipeline:
     A run takes the path of a WAV file as ``input_text``, and in its ``metadata`` the ``room`` of
     the guest and the path of the WAV file to write, ``output``.
     """
+    heard = Pipeline("voice_assistant").with_stage("hear", SpeechToText)
+    return with_answer(heard, endpoint).with_stage(
+        "speak", TextToSpeech, dependencies=("profile", "output_guard")
+    )
+
+
+def with_answer(heard: Pipeline, endpoint: Endpoint | None = None) -> Pipeline:
+    """The stages between ``hear`` and whatever tells ``output_guard.text`` to the guest."""
     return (
-        Pipeline("voice_assistant")
-        .with_stage("hear", SpeechToText)
-        .with_stage("profile", Profile, dependencies="hear")
+        heard.with_stage("profile", Profile, dependencies="hear")
         .with_stage("memory", Memory, dependencies="hear")
         .with_stage("documents", Documents, dependencies="hear")
         .with_stage("input_guard", input_guard, dependencies=("hear", *SOURCES))
@@ -33,5 +39,4 @@ def build_pipeline(endpoint: Endpoint | None = None) -> Pipeline:
             config={"endpoint": endpoint},
         )
         .with_stage("output_guard", output_guard, dependencies=("input_guard", "answer"))
-        .with_stage("speak", TextToSpeech, dependencies=("profile", "output_guard"))
     )

@@ -6,11 +6,8 @@ import re
 
 from stageflow_actors import Pipeline, StageContext, StageKind, StageOutput, stage
 
-from .answer import Respond
-from .input_guard import SOURCES, input_guard
 from .knowledge import rooms
-from .output_guard import output_guard
-from .retrieval import Documents, Memory, Profile
+from .pipeline import with_answer
 
 
 @stage(kind=StageKind.TRANSFORM)
@@ -37,19 +34,5 @@ def sentences_of(text: str) -> list[str]:
 
 def answering() -> Pipeline:
     """A question and the ``room`` in the metadata in, an answer in ``tell.text`` out."""
-    return (
-        Pipeline("answering")
-        .with_stage("hear", read)
-        .with_stage("profile", Profile, dependencies="hear")
-        .with_stage("memory", Memory, dependencies="hear")
-        .with_stage("documents", Documents, dependencies="hear")
-        .with_stage("input_guard", input_guard, dependencies=("hear", *SOURCES))
-        .with_stage(
-            "answer",
-            Respond,
-            dependencies=("hear", "profile", "input_guard"),
-            config={"endpoint": None},
-        )
-        .with_stage("output_guard", output_guard, dependencies=("input_guard", "answer"))
-        .with_stage("tell", tell, dependencies="output_guard")
-    )
+    heard = Pipeline("answering").with_stage("hear", read)
+    return with_answer(heard).with_stage("tell", tell, dependencies="output_guard")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from stageflow_actors.cli.loading import load
 from stageflow_actors.cli.modules import import_target
 from stageflow_actors.cli.options import TracebackOption
 from stageflow_actors.cli.run import RuntimeName, make_runtime
+from stageflow_actors.cli.serve_options import InsecureOption, OnDisconnectOption, VerifierOption
 from stageflow_actors.cli.target import parse_target
 from stageflow_actors.pipeline import Pipeline, StageGraph
 
@@ -39,21 +39,9 @@ def serve(
     runtime: Annotated[
         RuntimeName, typer.Option("--runtime", "-r", help="A process per stage, or this process.")
     ] = RuntimeName.RAY,
-    verifier: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULE:ATTRIBUTE",
-            help="What verifies bearer tokens: a TokenVerifier, or a function that returns one.",
-            show_default=False,
-        ),
-    ] = None,
-    is_insecure: Annotated[
-        bool,
-        typer.Option("--insecure-loopback", help="Without tokens, for this machine alone."),
-    ] = False,
-    on_disconnect: Annotated[
-        str, typer.Option(help="What becomes of a run whose client goes: cancel or continue.")
-    ] = "cancel",
+    verifier: VerifierOption = None,
+    is_insecure: InsecureOption = False,
+    on_disconnect: OnDisconnectOption = "cancel",
     with_traceback: TracebackOption = False,
 ) -> None:
     """Serve pipelines over HTTP until Ctrl-C. Live runs are given time to end.
@@ -99,29 +87,25 @@ def load_verifier(text: str) -> TokenVerifier:
     Raises:
         CommandError: there is none.
     """
-    from stageflow_actors.security import TokenVerifier
+    from stageflow_actors.serving.targets import VERIFIER_HINT, verifier_from
 
     target = parse_target(text)
     found: Any = None if target.is_declared else import_target(target)
     for part in filter(None, target.attribute.split(".")):
         found = getattr(found, part, None)
-    if inspect.isroutine(found) or isinstance(found, type):
-        try:
-            found = found()
-        except Exception as error:
-            raise CommandError(
-                f"Calling {text!r} raised {type(error).__name__}.",
-                hint="Correct it, or name a TokenVerifier.",
-                code="CLI-VERIFIER",
-            ) from error
-    if not target.attribute or not isinstance(found, TokenVerifier):
+    try:
+        verifier = verifier_from(found) if target.attribute else None
+    except Exception as error:
         raise CommandError(
-            f"{text!r} is no TokenVerifier.",
-            hint="Name an object with 'async def verify(token)', or what makes one without "
-            "arguments.",
+            f"Calling {text!r} raised {type(error).__name__}.",
+            hint="Correct it, or name a TokenVerifier.",
             code="CLI-VERIFIER",
+        ) from error
+    if verifier is None:
+        raise CommandError(
+            f"{text!r} is no TokenVerifier.", hint=VERIFIER_HINT, code="CLI-VERIFIER"
         )
-    return found
+    return verifier
 
 
 def not_installed(missing: ModuleNotFoundError) -> Exception:

@@ -16,6 +16,7 @@ from stageflow_actors.cli.modules import import_target, make_importable
 from stageflow_actors.cli.options import TracebackOption
 from stageflow_actors.cli.serve import load_verifier, not_installed
 from stageflow_actors.cli.serve_file import ServeFile
+from stageflow_actors.cli.serve_options import InsecureOption, OnDisconnectOption, VerifierOption
 from stageflow_actors.cli.stdout import private_stdout
 from stageflow_actors.cli.target import parse_target
 from stageflow_actors.pipeline import Pipeline, StageGraph
@@ -39,20 +40,6 @@ NameOption = Annotated[
 ]
 RoutePrefixOption = Annotated[
     str, typer.Option(metavar="PATH", help="Where its routes begin: /, or /shop.")
-]
-VerifierOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODULE:ATTRIBUTE",
-        help="What verifies bearer tokens: a TokenVerifier, or a function that returns one.",
-        show_default=False,
-    ),
-]
-InsecureOption = Annotated[
-    bool, typer.Option("--insecure-loopback", help="Without tokens, for this machine alone.")
-]
-OnDisconnectOption = Annotated[
-    str, typer.Option(help="What becomes of a run whose client goes: cancel or continue.")
 ]
 ReplicasOption = Annotated[
     int, typer.Option(metavar="N", help="How many processes answer requests.", min=1)
@@ -99,7 +86,6 @@ def serve_config(
         try:
             # What serves is loaded by this command alone: the others shall start soon.
             from stageflow_actors.serving.callers import is_loopback_host
-            from stageflow_actors.serving.faults import ServingError
             from stageflow_actors.serving.replicas.ingress import MOST_REQUESTS
         except ModuleNotFoundError as missing:
             raise not_installed(missing) from missing
@@ -116,13 +102,7 @@ def serve_config(
             "version": version,
         }
         args = {key: value for key, value in given.items() if value is not None}
-        _check(_served_app(args))
-        if is_insecure and not is_loopback_host(host):
-            raise ServingError(
-                f"Whoever reaches {host} could start runs.",
-                hint="Bind to 127.0.0.1, or give a verifier.",
-                code="SERVE-EXPOSED",
-            )
+        _check(_served_app(args), host)
         file = ServeFile(
             name=name,
             route_prefix=route_prefix,
@@ -174,11 +154,11 @@ def _served_app(args: dict[str, Any]) -> ServedApp:
         raise CommandError(f"{option}: {first['msg']}.", hint="Correct it.") from None
 
 
-def _check(app: ServedApp) -> None:
+def _check(app: ServedApp, host: str) -> None:
     """Everything that is named is there, as the processes of Serve will look for it.
 
     Raises:
-        StageflowError: it is not.
+        StageflowError: it is not, or others than may ask would reach ``host``.
     """
     make_importable(Path.cwd())
     _check_modules(app.targets())
@@ -186,10 +166,11 @@ def _check(app: ServedApp) -> None:
         load_verifier(app.verifier)
     if app.registry is not None:
         import_target(parse_target(app.registry))
-    app.gate()
+    gate = app.gate()
     app.children()
     for served in app.served().values():
         served.graph  # noqa: B018 - builds it
+    gate.check_host(host)
 
 
 def _check_modules(targets: Sequence[str]) -> None:

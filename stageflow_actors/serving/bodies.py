@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, Iterable
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,13 +13,15 @@ from starlette.requests import ClientDisconnect, Request
 
 from stageflow_actors.model.conversation import Conversation
 from stageflow_actors.model.priority import RunPriority
+from stageflow_actors.security.strict_json import JsonRefusedError, read_json
 from stageflow_actors.serving.faults import Fault, ProblemError
-from stageflow_actors.serving.headers import check_length, check_media_type
+from stageflow_actors.serving.headers import BodyKind, check_length, check_media_type
 from stageflow_actors.serving.settings import ServingSettings
-from stageflow_actors.serving.strict_json import JsonRefusedError, read_json
 
+Form = TypeVar("Form", bound=BaseModel)
 _MAX_ERRORS = 20
 _RESERVED = "auth_token"
+_CLOSE = MappingProxyType({"Connection": "close"})
 
 
 class RunBody(BaseModel):
@@ -54,46 +57,62 @@ async def read_body(request: Request, settings: ServingSettings) -> bytes:
     """The body of the request, which says that it is JSON.
 
     Raises:
-        ProblemError: it is too long, too slow, or says that it is something else.
+        ProblemError: as ``arriving``.
     """
-    headers = request.headers
-    check_media_type(headers.getlist("content-type"), headers.getlist("content-encoding"))
-    check_length(headers.getlist("content-length"), settings.max_body_bytes)
-    try:
-        async with asyncio.timeout(settings.body_timeout_s):
-            return await _read(request, settings.max_body_bytes)
-    except TimeoutError:
-        raise ProblemError(Fault.BODY_TIMEOUT, headers={"Connection": "close"}) from None
+    return b"".join([part async for part in arriving(request, settings, BodyKind.JSON)])
 
 
-def run_body_of(body: bytes, settings: ServingSettings) -> RunBody:
-    """What ``body`` says of a run.
+def arriving(
+    request: Request, settings: ServingSettings, kind: BodyKind
+) -> AsyncGenerator[bytes, None]:
+    """The body as it comes: nothing beyond the bound is taken, whatever the headers say.
 
     Raises:
-        ProblemError: it is no strict JSON, or not of this form.
+        ProblemError: its headers say that it is of another kind or too long; or, as it comes, it is
+            too long, too slow, or ends early.
+    """
+    headers = request.headers
+    check_media_type(headers.getlist("content-type"), headers.getlist("content-encoding"), kind)
+    check_length(headers.getlist("content-length"), settings.max_body_bytes)
+    return _parts(request, settings.max_body_bytes, settings.body_timeout_s)
+
+
+def object_of(body: bytes, settings: ServingSettings) -> dict[str, Any]:
+    """The object that ``body`` says.
+
+    Raises:
+        ProblemError: it is no strict JSON, or no object.
     """
     max_depth, max_values = settings.max_json_depth, settings.max_json_values
     try:
         read = read_json(body, max_depth=max_depth, max_values=max_values)
     except JsonRefusedError as refused:
         raise ProblemError(Fault.JSON, str(refused)) from None
-    return run_body_from(read)
+    if not isinstance(read, dict):
+        raise ProblemError(Fault.INPUT, "The body has to be an object.")
+    return read
 
 
-def run_body_from(read: object) -> RunBody:
-    """The same of what was read already.
+def in_form(form: type[Form], read: dict[str, Any]) -> Form:
+    """``read`` as such a model.
+
+    Raises:
+        ProblemError: it has another form.
+    """
+    try:
+        return form.model_validate(read)
+    except ValidationError as error:
+        told = told_errors(error)
+        raise ProblemError(Fault.INPUT, "The body has another form.", errors=told) from None
+
+
+def run_body_from(read: dict[str, Any]) -> RunBody:
+    """What was read says of a run.
 
     Raises:
         ProblemError: it is not of this form.
     """
-    if not isinstance(read, dict):
-        raise ProblemError(Fault.INPUT, "The body has to be an object.")
-    try:
-        given = RunBody.model_validate(read)
-    except ValidationError as error:
-        raise ProblemError(
-            Fault.INPUT, "The body has another form.", errors=told_errors(error)
-        ) from None
+    given = in_form(RunBody, read)
     check_data_keys(given.data)
     return given
 
@@ -109,20 +128,24 @@ def check_data_keys(data: Iterable[str]) -> None:
             raise ProblemError(Fault.INPUT, f"data has keys that begin with _, or {_RESERVED}.")
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    """Nothing beyond ``limit`` is held, whatever the headers say."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                detail = f"A body may have {limit} bytes."
-                raise ProblemError(Fault.BODY_SIZE, detail, headers={"Connection": "close"})
-            parts.append(part)
-    except ClientDisconnect:
-        raise ProblemError(Fault.JSON, "The body ends early.") from None
-    return b"".join(parts)
+async def _parts(request: Request, limit: int, timeout_s: float) -> AsyncGenerator[bytes, None]:
+    stream = request.stream()
+    due, size = asyncio.get_running_loop().time() + timeout_s, 0
+    while True:
+        try:
+            async with asyncio.timeout_at(due):
+                part = await anext(stream, None)
+        except TimeoutError:
+            raise ProblemError(Fault.BODY_TIMEOUT, headers=_CLOSE) from None
+        except ClientDisconnect:
+            raise ProblemError(Fault.INPUT, "The body ends early.") from None
+        if part is None:
+            return
+        size += len(part)
+        if size > limit:
+            detail = f"A body may have {limit} bytes."
+            raise ProblemError(Fault.BODY_SIZE, detail, headers=_CLOSE)
+        yield part
 
 
 def told_errors(error: ValidationError) -> list[dict[str, str]]:

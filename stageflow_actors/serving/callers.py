@@ -14,7 +14,7 @@ from stageflow_actors.errors import AuthenticationError
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.streaming import Audience
 from stageflow_actors.security import AuthContext, AuthInterceptor, TokenVerifier
-from stageflow_actors.serving.faults import Fault, ProblemError, ServingError
+from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError, ServingError
 from stageflow_actors.serving.headers import bearer_token, token_refused
 from stageflow_actors.serving.scopes import Scope
 
@@ -76,6 +76,20 @@ class Gate:
         """Whether it has a verifier."""
         return self._verifier is not None
 
+    def check_host(self, host: str) -> None:
+        """Pass, if an application that listens at ``host`` is reached by none that may not ask.
+
+        Raises:
+            ServingError: it asks nobody who they are, and others than this machine would reach it
+                (``SERVE-EXPOSED``).
+        """
+        if not self.asks_for_tokens and not is_loopback_host(host):
+            raise ServingError(
+                f"Whoever reaches {host} could start runs.",
+                hint="Bind to 127.0.0.1, or give a verifier.",
+                code="SERVE-EXPOSED",
+            )
+
     async def admit(
         self, request: HTTPConnection, scope: Scope, given: Sequence[str] | None = None
     ) -> Caller:
@@ -93,7 +107,7 @@ class Gate:
             admitted = await AuthInterceptor(noted, timeout_s=self._timeout_s).admit(asked)
         except AuthenticationError as error:
             if error.code in _CANNOT_TELL:
-                raise ProblemError(Fault.VERIFIER, retry_after_s=1.0) from None
+                raise ProblemError(Fault.VERIFIER, retry_after_s=SOON_S) from None
             raise token_refused() from None
         assert noted.answer is not None, "it was admitted by this answer"
         if not noted.answer.has_role(scope):

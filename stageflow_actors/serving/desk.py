@@ -15,6 +15,8 @@ from stageflow_actors.serving.callers import Caller
 
 RUNNING = "running"
 """The state of a run that has not ended."""
+BATCH_BYTES = 64 * 2**10
+"""How much of a run is held for one client at a time."""
 
 
 class RunKey(NamedTuple):
@@ -42,6 +44,11 @@ class RunOrder(NamedTuple):
     is_watched: bool = False
     reader: str | None = None
     prefix: str = ""
+
+    @property
+    def ends_with_its_client(self) -> bool:
+        """Whether leaving cancels it. Who comes with a key may come back: then it does not."""
+        return self.is_cancelled_when_left and self.key is None
 
 
 class Shown(NamedTuple):

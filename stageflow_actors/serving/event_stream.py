@@ -6,18 +6,18 @@ import asyncio
 from contextlib import suppress
 from types import MappingProxyType
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from stageflow_actors.serving.desk import Entries, Entry, Reading
 from stageflow_actors.serving.faults import ProblemError
+from stageflow_actors.serving.presence import while_there
 from stageflow_actors.serving.problems import problem_response
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.sse import HEARTBEAT, closing_frame, frame
 from stageflow_actors.serving.tape import ENDED
 
-BATCH_BYTES = 64 * 2**10
-"""How much of a run is held for one client at a time."""
 NOTHING_YET = Entries((), 0, 0, is_over=False)
 """What was read of a run that has just been started."""
 _HEADERS = MappingProxyType(
@@ -57,24 +57,18 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the run has ended, or the client has gone."""
         try:
-            with self._service.streaming(self._reading.tenant):
+            with self._service.streaming(self._reading.tenant), suppress(ClientDisconnect):
                 await self._serve(receive, send)
         except ProblemError as problem:
             await problem_response(problem)(scope, receive, send)
 
     async def _serve(self, receive: Receive, send: Send) -> None:
-        sending = asyncio.create_task(self._send_all(send))
-        leaving = asyncio.create_task(_disconnected(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sending, leaving):
-                task.cancel()
-            if self._cancels_when_left and not sending.done():
+            await while_there(receive, self._send_all(send))
+        except (ClientDisconnect, asyncio.CancelledError):
+            if self._cancels_when_left:
                 self._service.hold(self._cancel())
-            await asyncio.wait({sending, leaving})
-        if not sending.cancelled():
-            sending.result()
+            raise
 
     async def _cancel(self) -> None:
         with suppress(ProblemError):  # it has ended meanwhile
@@ -141,8 +135,3 @@ class EventStream(Response):
     async def _put(self, send: Send, body: bytes) -> None:
         async with asyncio.timeout(self._service.settings.max_stall_s):
             await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -9,6 +9,9 @@ from uuid import UUID
 
 from stageflow_actors.errors import StageflowError
 
+SOON_S = 1.0
+"""When to try again where nobody knows better, in seconds from now."""
+
 
 class ServingError(StageflowError, ValueError):
     """The door cannot be built like this."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from fastapi.routing import APIRoute
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -31,9 +31,9 @@ class GuardedRoute(APIRoute):
         ServingError: it has no rule (``SERVE-ROUTE``).
     """
 
-    def refusal(self, problem: ProblemError) -> Response:
+    def refusal(self, problem: ProblemError, request: Request) -> Response:
         """How a request is refused; a route may have a form of its own for it."""
-        return problem_response(problem)
+        return problem_response(problem, prefix_of(request))
 
     def get_route_handler(self) -> Handler:
         """Asks who it is before anything of the request is read."""
@@ -47,10 +47,10 @@ class GuardedRoute(APIRoute):
                     request.state.caller = await service.gate.admit(request, rule.scope)
                 response = await inner(request)
             except ProblemError as problem:
-                return self.refusal(problem)
+                return self.refusal(problem, request)
             except StageflowError as error:
                 logger.exception("A request ended in %s.", error.code)
-                return self.refusal(problem_of(error))
+                return self.refusal(problem_of(error), request)
             response.headers.setdefault("Cache-Control", "no-store")
             response.headers.setdefault("X-Content-Type-Options", "nosniff")
             return response
@@ -85,7 +85,7 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def prefix_of(request: Request) -> str:
+def prefix_of(request: HTTPConnection) -> str:
     """Below which path the application is served; empty at the root."""
     return str(request.scope.get("root_path", ""))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from enum import Enum
 from typing import NamedTuple
 
 from stageflow_actors.serving.faults import Fault, ProblemError
@@ -17,8 +18,17 @@ _BEARER = r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *"
 _KEY = r'"[!#-~]{1,255}"|[!#-~]{1,255}'
 _SECONDS = r"[0-9]{1,9}(\.[0-9]{1,9})?"
 _LENGTH = r"[0-9]{1,15}"
-_JSON = r'(?i:application/json *(; *charset *= *"?utf-8"? *)?)'
 _PREFERENCE = r"(?i:(respond-async|wait *= *([0-9]{1,6})))"
+
+
+class BodyKind(Enum):
+    """What a body may be: the form of its ``Content-Type``, and what is told where it is another.
+
+    Without such a text the fault says enough.
+    """
+
+    JSON = (r'(?i:application/json *(; *charset *= *"?utf-8"? *)?)', "")
+    FORM = (r"(?is:multipart/form-data *;.*)", "The body has to be multipart/form-data.")
 
 
 class Preference(NamedTuple):
@@ -109,14 +119,17 @@ def wants_events(accept: Sequence[str]) -> bool:
     return "text/event-stream" in listed
 
 
-def check_media_type(content_type: Sequence[str], content_encoding: Sequence[str]) -> None:
-    """Pass, if the body is JSON as it stands.
+def check_media_type(
+    content_type: Sequence[str], content_encoding: Sequence[str], kind: BodyKind = BodyKind.JSON
+) -> None:
+    """Pass, if the body is of that kind as it stands.
 
     Raises:
         ProblemError: it is something else, or compressed.
     """
-    if len(content_type) != 1 or not re.fullmatch(_JSON, content_type[0].strip()):
-        raise ProblemError(Fault.MEDIA_TYPE)
+    form, detail = kind.value
+    if len(content_type) != 1 or not re.fullmatch(form, content_type[0].strip()):
+        raise ProblemError(Fault.MEDIA_TYPE, detail)
     if any(each.strip().lower() not in ("", "identity") for each in content_encoding):
         raise ProblemError(Fault.MEDIA_TYPE, "The body must not be compressed.")
 

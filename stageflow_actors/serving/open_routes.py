@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import Response
 
-from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
 from stageflow_actors.serving.guarded import GuardedRoute, service_of
 
 _JSON = "application/json"
@@ -38,7 +38,7 @@ async def live(request: Request) -> Response:
 async def ready(request: Request) -> Response:
     """Every pipeline is up, and takes runs; 503 where that is not so."""
     if not service_of(request).is_ready:
-        raise ProblemError(Fault.NOT_READY, retry_after_s=1.0)
+        raise ProblemError(Fault.NOT_READY, retry_after_s=SOON_S)
     return Response(b'{"status":"ready"}', media_type=_JSON)
 
 

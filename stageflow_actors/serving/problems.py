@@ -19,15 +19,17 @@ from stageflow_actors.errors import (
     StageflowError,
     TenantAccessDeniedError,
 )
-from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:stageflow-actors:problem:"
-_SOON_S = 1.0
 
 
-def problem_document(problem: ProblemError) -> dict[str, Any]:
-    """The members of the document; ``code`` and, where there is a run, ``run_id`` are our own."""
+def problem_document(problem: ProblemError, prefix: str = "") -> dict[str, Any]:
+    """The members of the document; ``code`` and, where there is a run, ``run_id`` are our own.
+
+    ``prefix`` is where the routes of the application begin.
+    """
     fault = problem.fault
     document: dict[str, Any] = {
         "type": f"{_TYPE}{fault.code.lower()}",
@@ -39,16 +41,16 @@ def problem_document(problem: ProblemError) -> dict[str, Any]:
         document["detail"] = problem.detail
     if problem.run_id is not None:
         document["run_id"] = str(problem.run_id)
-        document["instance"] = f"/v1/runs/{problem.run_id}"
+        document["instance"] = f"{prefix}/v1/runs/{problem.run_id}"
     return {**problem.parts, **document}
 
 
-def problem_response(problem: ProblemError) -> Response:
-    """The answer for ``problem``."""
+def problem_response(problem: ProblemError, prefix: str = "") -> Response:
+    """The answer for ``problem``; ``prefix`` as in its document."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **problem.headers}
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after_s)))
-    body = json.dumps(problem_document(problem), ensure_ascii=True).encode("ascii")
+    body = json.dumps(problem_document(problem, prefix), ensure_ascii=True).encode("ascii")
     return Response(body, problem.fault.status, headers, MEDIA_TYPE)
 
 
@@ -66,5 +68,5 @@ def problem_of(error: StageflowError) -> ProblemError:
     if isinstance(error, AdmissionRefusedError):
         return ProblemError(Fault.REFUSED, retry_after_s=error.retry_after_s)
     if isinstance(error, RuntimeFault):
-        return ProblemError(Fault.UNAVAILABLE, retry_after_s=_SOON_S)
+        return ProblemError(Fault.UNAVAILABLE, retry_after_s=SOON_S)
     return ProblemError(Fault.DEFECT)

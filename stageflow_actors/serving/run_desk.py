@@ -13,7 +13,7 @@ from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.security import AuthInterceptor
 from stageflow_actors.serving.claims import Claims
 from stageflow_actors.serving.desk import Entries, Reading, RunOrder, Shown, seen_by
-from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
 from stageflow_actors.serving.problems import problem_of
 from stageflow_actors.serving.records import KeptRun, RunRecord, refusal_of
 from stageflow_actors.serving.run_book import BookStats, RunBook
@@ -24,7 +24,6 @@ from stageflow_actors.serving.settings import ServingSettings
 _GONE = "the client disconnected"
 _BY_REQUEST = "the client asked"
 _CLOSING = "the service is shutting down"
-_SOON_S = 1.0
 
 
 class RunDesk:
@@ -85,15 +84,14 @@ class RunDesk:
         return self._book.stats()
 
     async def run(self, order: RunOrder, wait_s: float | None) -> Shown:
-        """As ``Desk.run``. Who comes with a key may come back: leaving cancels nothing."""
+        """As ``Desk.run``."""
         if order.key is None:
             record = await self._start(order)
         else:
             tenant = order.caller.tenant
             record = await self._claims.once(tenant, order.key, lambda: self._start(order))
         if wait_s != 0 and not record.is_ended:
-            cancels = order.is_cancelled_when_left and order.key is None
-            await self._wait(record, wait_s, cancels=cancels)
+            await self._wait(record, wait_s, cancels=order.ends_with_its_client)
         if record.refusal is not None:
             raise problem_of(record.refusal)
         return record.shown()
@@ -186,9 +184,9 @@ class RunDesk:
 
     def _check_room(self, tenant: str) -> None:
         if not self._is_taking:
-            raise ProblemError(Fault.NOT_READY, retry_after_s=_SOON_S)
+            raise ProblemError(Fault.NOT_READY, retry_after_s=SOON_S)
         if self._book.live_of(tenant) >= self._settings.max_live_runs_per_tenant:
-            raise ProblemError(Fault.TOO_MANY_RUNS, retry_after_s=_SOON_S)
+            raise ProblemError(Fault.TOO_MANY_RUNS, retry_after_s=SOON_S)
         if self._rate is not None:
             after_s = self._rate.take(tenant, time.monotonic())
             if after_s is not None:

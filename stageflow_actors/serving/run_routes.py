@@ -5,22 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from stageflow_actors.serving.bodies import read_body, run_body_of
+from stageflow_actors.serving.bodies import object_of, read_body, run_body_from
 from stageflow_actors.serving.callers import audiences_of
-from stageflow_actors.serving.desk import Reading, RunKey, RunOrder, Shown
-from stageflow_actors.serving.event_stream import BATCH_BYTES, NOTHING_YET, EventStream
+from stageflow_actors.serving.desk import BATCH_BYTES, Reading, RunOrder, Shown
+from stageflow_actors.serving.event_stream import NOTHING_YET, EventStream
 from stageflow_actors.serving.guarded import GuardedRoute, caller_of, prefix_of, service_of
-from stageflow_actors.serving.headers import (
-    KEY_HEADER,
-    TIMEOUT_HEADER,
-    deadline_s,
-    fingerprint_of,
-    idempotency_key,
-    preference,
-    wants_events,
-)
+from stageflow_actors.serving.headers import preference, wants_events
+from stageflow_actors.serving.orders import terms_of
 from stageflow_actors.serving.presence import while_there
-from stageflow_actors.serving.served import OnDisconnect
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.sse import number_after
 
@@ -49,29 +41,21 @@ async def start_run(name: str, request: Request) -> Response:
     `Stageflow-Timeout` is how many seconds the run may take. With an `Idempotency-Key` one run is
     started, however often it is asked for; 409 for another request.
     """
-    service, caller = service_of(request), caller_of(request)
+    service = service_of(request)
     served, settings = service.served(name), service.settings
-    timeout_s = deadline_s(
-        request.headers.getlist(TIMEOUT_HEADER),
-        settings.default_timeout_s,
-        settings.max_timeout_s,
-    )
+    terms = terms_of(request)
     wanted = preference(request.headers.getlist("prefer"))
-    key = idempotency_key(request.headers.getlist(KEY_HEADER))
     content = await read_body(request, settings)
-    order = RunOrder(
-        caller,
-        run_body_of(content, settings),
-        timeout_s,
-        None if key is None else RunKey(key, fingerprint_of(name, content)),
-        is_cancelled_when_left=served.on_disconnect == OnDisconnect.CANCEL
-        and wanted.wait_s is None,
+    order = terms.order(
+        run_body_from(object_of(content, settings)),
+        name,
+        content,
         size=len(content),
-        prefix=prefix_of(request),
+        is_cancelled_when_left=served.is_cancelled_when_left and wanted.wait_s is None,
     )
     if wants_events(request.headers.getlist("accept")):
         return await _started_stream(service, name, order)
-    shown = await while_there(request, service.run(name, order, wanted.wait_s))
+    shown = await while_there(request.receive, service.run(name, order, wanted.wait_s))
     headers = {"Location": f"{order.prefix}/v1/runs/{shown.run_id}"}
     if wanted.applied and not shown.is_ended:
         headers["Preference-Applied"] = wanted.applied
@@ -110,8 +94,9 @@ async def _started_stream(service: Service, name: str, order: RunOrder) -> Respo
     shown = await service.hold(service.run(name, order, 0.0))
     tenant, audiences = order.caller.tenant, audiences_of(order.caller)
     reading = Reading(str(shown.run_id), tenant, 0, audiences, BATCH_BYTES, wait_s=0.0)
-    cancels = order.is_cancelled_when_left and order.key is None
-    answer = EventStream(service, reading, NOTHING_YET, cancels_when_left=cancels)
+    answer = EventStream(
+        service, reading, NOTHING_YET, cancels_when_left=order.ends_with_its_client
+    )
     answer.headers["Location"] = f"{order.prefix}/v1/runs/{shown.run_id}"
     return answer
 

@@ -66,6 +66,11 @@ class ServedPipeline:
                 hint="Give a Pipeline, a StageGraph, an import path or the path of a file.",
             )
 
+    @property
+    def is_cancelled_when_left(self) -> bool:
+        """Whether a run ends with the client that waits for it."""
+        return self.on_disconnect == OnDisconnect.CANCEL
+
     @cached_property
     def graph(self) -> StageGraph:
         """The pipeline, built."""

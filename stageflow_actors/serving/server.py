@@ -13,7 +13,6 @@ import uvicorn
 from fastapi import FastAPI
 
 from stageflow_actors.errors import RuntimeFault
-from stageflow_actors.serving.callers import is_loopback_host
 from stageflow_actors.serving.faults import ServingError
 from stageflow_actors.serving.service import Service
 
@@ -30,12 +29,7 @@ def make_server(app: FastAPI, *, host: str, port: int) -> uvicorn.Server:
             are (``SERVE-EXPOSED``).
     """
     service: Service = app.state.service
-    if not service.gate.asks_for_tokens and not is_loopback_host(host):
-        raise ServingError(
-            f"Whoever reaches {host} could start runs.",
-            hint="Bind to 127.0.0.1, or give a verifier.",
-            code="SERVE-EXPOSED",
-        )
+    service.gate.check_host(host)
     config = uvicorn.Config(
         app,
         host=host,

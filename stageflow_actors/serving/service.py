@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 from stageflow_actors.errors import StageflowError
 from stageflow_actors.serving.callers import Gate
 from stageflow_actors.serving.desk import Desk, Entries, Reading, RunOrder, Shown
-from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
 from stageflow_actors.serving.served import ServedPipeline
 from stageflow_actors.serving.settings import ServingSettings
 
-_SOON_S = 1.0
 _MAX_PLACES = 10_000
 Found = TypeVar("Found")
 Desks = Callable[[], AbstractAsyncContextManager[Mapping[str, Desk]]]
@@ -96,7 +95,7 @@ class Service:
         try:
             return self._desks[name]
         except KeyError:
-            raise ProblemError(Fault.NOT_READY, retry_after_s=_SOON_S) from None
+            raise ProblemError(Fault.NOT_READY, retry_after_s=SOON_S) from None
 
     async def run(self, name: str, order: RunOrder, wait_s: float | None) -> Shown:
         """As ``Desk.run`` of that pipeline.
@@ -152,7 +151,7 @@ class Service:
             ProblemError: ``tenant`` reads as many as it may.
         """
         if self._streams[tenant] >= self.settings.max_streams_per_tenant:
-            raise ProblemError(Fault.TOO_MANY_STREAMS, retry_after_s=_SOON_S)
+            raise ProblemError(Fault.TOO_MANY_STREAMS, retry_after_s=SOON_S)
         self._streams[tenant] += 1
         try:
             yield

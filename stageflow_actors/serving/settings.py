@@ -83,7 +83,7 @@ class ServingSettings(BaseModel):
     max_stream_bytes: Count | None = None
     """Bytes of one answer with events; after them it closes with the cursor to resume from. For
     where a proxy takes whatever is sent, and nobody can see whether the client reads; ``None``:
-    no bound."""
+    no bound. Answers of the OpenAI API have no cursor, and are never cut by it."""
 
     patience_s: Seconds = 1.0
     """How long a client may take for one event before it counts as one that does not read."""

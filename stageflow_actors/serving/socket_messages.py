@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
+from stageflow_actors.security.strict_json import JsonRefusedError, read_json
 from stageflow_actors.serving.bodies import told_errors
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.settings import ServingSettings
 from stageflow_actors.serving.socket_frames import FrameError, unpack
-from stageflow_actors.serving.strict_json import JsonRefusedError, read_json
 
 _REF = r"^[A-Za-z0-9._~-]{1,64}$"
 Ref = Annotated[str, Field(strict=True, pattern=_REF)]

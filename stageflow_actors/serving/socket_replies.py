@@ -43,9 +43,14 @@ def left(ref: str) -> str:
     return _told(type="left", ref=ref)
 
 
-def error(problem: ProblemError, ref: str | None = None, *, is_closed: bool = False) -> str:
-    """Something was refused. With ``is_closed`` there is no run of that name on the socket now."""
-    document = problem_document(problem)
+def error(
+    problem: ProblemError, prefix: str, ref: str | None = None, *, is_closed: bool = False
+) -> str:
+    """Something was refused. With ``is_closed`` there is no run of that name on the socket now.
+
+    ``prefix`` is what links begin with.
+    """
+    document = problem_document(problem, prefix)
     if problem.retry_after_s is not None:
         document["retry_after_s"] = problem.retry_after_s
     about = {} if ref is None else {"ref": ref, "is_closed": is_closed}

@@ -8,8 +8,7 @@ from contextlib import suppress
 from uuid import uuid4
 
 from stageflow_actors.serving.callers import Caller, audiences_of
-from stageflow_actors.serving.desk import Entries, Reading, Shown
-from stageflow_actors.serving.event_stream import BATCH_BYTES
+from stageflow_actors.serving.desk import BATCH_BYTES, Entries, Reading, Shown
 from stageflow_actors.serving.faults import ProblemError
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.socket_intake import Intake

@@ -9,10 +9,9 @@ from contextlib import suppress
 from stageflow_actors.errors import StageflowError
 from stageflow_actors.serving.callers import Caller
 from stageflow_actors.serving.desk import RunOrder
-from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
 from stageflow_actors.serving.problems import problem_of
 from stageflow_actors.serving.scopes import Scope
-from stageflow_actors.serving.served import OnDisconnect
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.socket_intake import Intake
 from stageflow_actors.serving.socket_messages import (
@@ -31,16 +30,18 @@ from stageflow_actors.serving.socket_wire import ClientGoneError, Wire
 
 logger = logging.getLogger("stageflow_actors.serving")
 
-_SOON_S = 1.0
-
 
 class SocketRuns:
-    """A name is free again once the last message of its run is on its way."""
+    """A name is free again once the last message of its run is on its way.
 
-    def __init__(self, wire: Wire, service: Service, caller: Caller) -> None:
+    Their links begin with ``prefix``.
+    """
+
+    def __init__(self, wire: Wire, service: Service, caller: Caller, prefix: str) -> None:
         self._wire = wire
         self._service = service
         self._caller = caller
+        self._prefix = prefix
         self._runs: dict[str, SocketRun] = {}
 
     def __contains__(self, ref: str) -> bool:
@@ -57,7 +58,7 @@ class SocketRuns:
             raise ProblemError(Fault.MESSAGE, "There is a run of that ref already.")
         if len(self._runs) >= most:
             detail = f"There are {most} runs on this socket."
-            raise ProblemError(Fault.TOO_MANY_RUNS, detail, retry_after_s=_SOON_S)
+            raise ProblemError(Fault.TOO_MANY_RUNS, detail, retry_after_s=SOON_S)
         run = SocketRun(said.ref, said.credit, self._wire, self._service, self._caller)
         if isinstance(said, Watch):
             run.run_id, run.after = said.run_id, said.after
@@ -136,15 +137,15 @@ class SocketRuns:
                 intake.body(),
                 start.timeout_s or self._service.settings.default_timeout_s,
                 intake.key(),
+                is_cancelled_when_left=served.is_cancelled_when_left,
                 size=intake.size,
                 reader=run.reader,
+                prefix=self._prefix,
             )
         except ProblemError:
             del self._runs[run.ref]
             raise
-        run.is_cancelled_when_left = (
-            served.on_disconnect == OnDisconnect.CANCEL and order.key is None
-        )
+        run.is_cancelled_when_left = order.ends_with_its_client
         run.starting = self._service.hold(self._service.run(start.pipeline, order, 0.0))
         self._launch(run)
 
@@ -169,7 +170,7 @@ class SocketRuns:
         except ClientGoneError:
             return  # the session is at its end, and parts from its runs
         except Exception as failed:
-            last = error(problem_from(failed), run.ref, is_closed=True)
+            last = error(problem_from(failed), self._prefix, run.ref, is_closed=True)
             self._service.hold(run.leave())
         del self._runs[run.ref]
         with suppress(ClientGoneError):

@@ -1,4 +1,4 @@
-"""Pipelines that the operator names: objects, import paths, files. No request comes here."""
+"""What the operator names: pipelines and verifiers, by import path or file. No request does so."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 from stageflow_actors.configuration.imports import ImportProblemError, imported
 from stageflow_actors.configuration.places import SUFFIXES
 from stageflow_actors.pipeline import Pipeline, StageGraph
+from stageflow_actors.security import TokenVerifier
 from stageflow_actors.serving.faults import ServingError
 
+VERIFIER_HINT = (
+    "Name an object with 'async def verify(token)', or what makes one without arguments."
+)
 _CODE = "SERVE-TARGET"
 
 
@@ -57,3 +61,10 @@ def found_at(target: str) -> Any:
         raise ServingError(str(problem), hint=problem.hint, code=_CODE) from problem
     is_factory = inspect.isroutine(found)
     return found() if is_factory else found
+
+
+def verifier_from(found: Any) -> TokenVerifier | None:
+    """The verifier that was found, or that what was found makes; ``None``: it is neither."""
+    is_maker = inspect.isroutine(found) or isinstance(found, type)
+    made = found() if is_maker else found
+    return made if isinstance(made, TokenVerifier) else None

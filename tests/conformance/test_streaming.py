@@ -297,38 +297,6 @@ async def test_a_piece_that_cannot_be_sent_is_the_stages_error_with_a_code(run, 
     assert result.failures["bad"].code == code
 
 
-class SendsLate:
-    """Leaves something behind that sends when the stage has ended."""
-
-    kind = StageKind.AGENT
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.late = None
-
-    async def execute(self, ctx):
-        if self.late is not None:
-            Gate(self.folder, "go").open()
-            return {"code": await self.late}
-        self.late = asyncio.ensure_future(self._send(ctx.stream))
-        return {}
-
-    async def _send(self, stream):
-        await Gate(self.folder, "go").opened()
-        try:
-            await stream.send("late")
-        except StreamError as error:
-            return error.code
-        return "sent"
-
-
-async def test_nothing_is_sent_once_the_stage_has_ended(runtime, tmp_path):
-    pipeline = Pipeline().with_stage("late", SendsLate, config={"folder": tmp_path})
-    async with runtime.deploy(pipeline) as app:
-        await app.run()
-        assert (await app.run())["late"].data["code"] == "STREAM-CLOSED"
-
-
 async def test_a_run_has_one_reader_and_knows_its_audiences(runtime):
     async with runtime.deploy(Pipeline().with_stage("flood", flood, "agent")) as app:
         run = await app.start()

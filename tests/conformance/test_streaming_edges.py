@@ -50,33 +50,39 @@ async def test_a_run_that_is_cancelled_takes_no_other_of_its_batch_along(runtime
     assert heard == list(range(8))
 
 
-class OpensLate:
-    """Leaves something behind that asks for its stream when the stage has ended."""
+class SendsLate:
+    """Leaves something behind that sends when the stage has ended: to a stream that it has had
+    since, or to one that it asks for only then.
+    """
 
     kind = StageKind.AGENT
 
-    def __init__(self, folder):
+    def __init__(self, folder, asks_late):
         self.folder = folder
+        self.asks_late = asks_late
         self.late = None
 
     async def execute(self, ctx):
         if self.late is not None:
             Gate(self.folder, "go").open()
             return {"code": await self.late}
-        self.late = asyncio.ensure_future(self._open(ctx))
+        stream = None if self.asks_late else ctx.stream
+        self.late = asyncio.ensure_future(self._send(ctx, stream))
         return {}
 
-    async def _open(self, ctx):
+    async def _send(self, ctx, stream):
         await Gate(self.folder, "go").opened()
         try:
-            await ctx.stream.send("late")
+            await (ctx.stream if stream is None else stream).send("late")
         except StreamError as error:
             return error.code
         return "sent"
 
 
-async def test_a_stage_that_has_ended_opens_no_stream(runtime, tmp_path):
-    pipeline = Pipeline().with_stage("late", OpensLate, config={"folder": tmp_path})
+@pytest.mark.parametrize("asks_late", [False, True], ids=["has its stream", "asks for one"])
+async def test_nothing_is_sent_once_the_stage_has_ended(runtime, tmp_path, asks_late):
+    config = {"folder": tmp_path, "asks_late": asks_late}
+    pipeline = Pipeline().with_stage("late", SendsLate, config=config)
     async with runtime.deploy(pipeline) as app:
         await app.run()
         assert (await app.run())["late"].data["code"] == "STREAM-CLOSED"

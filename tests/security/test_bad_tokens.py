@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import logging
 import traceback
@@ -18,9 +16,9 @@ from tests.security.made_tokens import (
     SECRET,
     USER,
     claims,
+    confused,
     header,
     jwk,
-    keys,
     pem,
     private,
     public,
@@ -34,13 +32,6 @@ from tests.security.made_tokens import (
 MALFORMED, ALGORITHM, KEY = "AUTH-TOKEN-MALFORMED", "AUTH-TOKEN-ALGORITHM", "AUTH-TOKEN-KEY"
 SIGNATURE, CLAIMS = "AUTH-TOKEN-SIGNATURE", "AUTH-TOKEN-CLAIMS"
 EXPIRED, EARLY = "AUTH-TOKEN-EXPIRED", "AUTH-TOKEN-EARLY"
-
-
-def confused(kid):
-    """Signed by HMAC, with the public key that everybody knows as the secret."""
-    text = f"{segment(header(alg='HS256', kid=kid))}.{segment(claims())}"
-    mac = hmac.new(keys()["rsa"].encode(), text.encode(), hashlib.sha256).digest()
-    return f"{text}.{segment(mac)}"
 
 
 def with_part(index, change):

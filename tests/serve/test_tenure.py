@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stageflow_actors.serving.replicas.tenure import Tenure, Verdict
+from stageflow_actors.serving.replicas.tenure import Tenure
 
-STAY, RETIRE = Verdict.STAY, Verdict.RETIRE
+STAY, RETIRE = False, True
 
 
 def tenure():
@@ -12,7 +12,7 @@ def tenure():
 
 
 def told(of, now, *, is_served=True, has_heir=False):
-    return of.verdict(now, is_served=is_served, has_heir=has_heir)
+    return of.is_over(now, is_served=is_served, has_heir=has_heir)
 
 
 def test_it_stays_while_a_replica_is_there():

@@ -10,12 +10,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from stageflow_actors.model.streaming import Audience
-from stageflow_actors.serving.desk import Desk, Reading, RunOrder, Shown
+from stageflow_actors.serving.desk import BATCH_BYTES, Desk, Reading, RunOrder, Shown
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.openai.outcomes import Outcome
 from stageflow_actors.serving.pieces import PIECE
 
-_BATCH_BYTES = 64 * 2**10
 _EVERYBODY = frozenset(Audience)
 """Read are those for others, too: holes are found by counting."""
 
@@ -120,4 +119,4 @@ class Following:
 
     def _reading(self, run_id: str, after: int, wait_s: float) -> Reading:
         reader = self._reader
-        return Reading(run_id, self._tenant, after, _EVERYBODY, _BATCH_BYTES, wait_s, reader)
+        return Reading(run_id, self._tenant, after, _EVERYBODY, BATCH_BYTES, wait_s, reader)

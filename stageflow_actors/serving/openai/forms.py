@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from stageflow_actors.serving.bodies import RunBody
+from stageflow_actors.serving.bodies import RunBody, arriving
 from stageflow_actors.serving.faults import Fault, ProblemError
-from stageflow_actors.serving.headers import check_length
+from stageflow_actors.serving.headers import BodyKind
 from stageflow_actors.serving.settings import ServingSettings
 
 MAX_FIELDS = 100
 MAX_FIELD_BYTES = 64 * 2**10
-_MULTIPART = r"(?is:multipart/form-data *;.*)"
 _MEDIA_TYPE = r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}"
 _ANY_BYTES = "application/octet-stream"
-_CLOSE = MappingProxyType({"Connection": "close"})
 
 
 class TranscriptionForm(NamedTuple):
@@ -73,26 +69,15 @@ async def read_form(request: Request, settings: ServingSettings) -> Transcriptio
     Raises:
         ProblemError: it is too long, too slow, or none of this kind.
     """
-    headers = request.headers
-    types = headers.getlist("content-type")
-    if len(types) != 1 or not re.fullmatch(_MULTIPART, types[0].strip()):
-        raise ProblemError(Fault.MEDIA_TYPE, "The body has to be multipart/form-data.")
-    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise ProblemError(Fault.MEDIA_TYPE, "The body must not be compressed.")
-    limit = settings.max_body_bytes
-    check_length(headers.getlist("content-length"), limit)
     parser = MultiPartParser(
-        headers,
-        _bounded(request, limit),
+        request.headers,
+        arriving(request, settings, BodyKind.FORM),
         max_files=1,
         max_fields=MAX_FIELDS,
         max_part_size=MAX_FIELD_BYTES,
     )
     try:
-        async with asyncio.timeout(settings.body_timeout_s):
-            form = await parser.parse()
-    except TimeoutError:
-        raise ProblemError(Fault.BODY_TIMEOUT, headers=_CLOSE) from None
+        form = await parser.parse()
     except MultiPartException as error:
         raise ProblemError(Fault.INPUT, f"The form cannot be read. {error.message}") from None
     try:
@@ -118,18 +103,3 @@ async def _form(form: FormData) -> TranscriptionForm:
     media_type = (file.content_type or "").partition(";")[0].strip()
     is_one = re.fullmatch(_MEDIA_TYPE, media_type)
     return TranscriptionForm(await file.read(), media_type if is_one else _ANY_BYTES, fields)
-
-
-async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """The body as it comes; nothing beyond ``limit``, whatever the headers say."""
-    size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                raise ProblemError(
-                    Fault.BODY_SIZE, f"A body may have {limit} bytes.", headers=_CLOSE
-                )
-            yield part
-    except ClientDisconnect:
-        raise ProblemError(Fault.INPUT, "The body ends early.") from None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.openai.declaration import Endpoint, OpenAIModel, refused
-from stageflow_actors.serving.served import OnDisconnect, ServedPipeline
+from stageflow_actors.serving.served import ServedPipeline
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}"
 
@@ -97,8 +97,7 @@ def _model(name: str, pipeline: str, served: ServedPipeline, declared: OpenAIMod
         each: _path(name, getattr(declared, each.value), stages) for each in declared.endpoints
     }
     usage = None if declared.usage is None else _path(name, declared.usage, stages)
-    is_cancelled = served.on_disconnect == OnDisconnect.CANCEL
-    return Model(name, pipeline, declared, paths, usage, is_cancelled)
+    return Model(name, pipeline, declared, paths, usage, served.is_cancelled_when_left)
 
 
 def _path(model: str, path: str, stages: tuple[str, ...]) -> OutputPath:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from stageflow_actors.model.results import RunStatus
 from stageflow_actors.serving.desk import Shown
-from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
 from stageflow_actors.serving.openai.failures import NoAnswerError
 from stageflow_actors.serving.openai.models import OutputPath
 
@@ -18,7 +18,6 @@ logger = logging.getLogger("stageflow_actors.serving")
 
 Json = Mapping[str, Any]
 
-_SOON_S = 1.0
 _TEXTS = ("content", "text")
 """Where the provider records of language and speech have theirs."""
 
@@ -77,7 +76,7 @@ class Outcome:
             raise self._without_answer(503, "PIPELINE-CANCELLED", "The run was cancelled.")
         code = self._failure_code()
         if code == Fault.REFUSED.code:  # while it waited for its turn
-            raise ProblemError(Fault.REFUSED, run_id=self.run_id, retry_after_s=_SOON_S)
+            raise ProblemError(Fault.REFUSED, run_id=self.run_id, retry_after_s=SOON_S)
         raise self._without_answer(500, code, "The run has failed.")
 
     def text(self, path: OutputPath) -> str:

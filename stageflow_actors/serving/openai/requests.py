@@ -6,19 +6,16 @@ Members that are not named here are taken as they are: stages find the whole req
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from stageflow_actors.model.conversation import Conversation, Message
-from stageflow_actors.serving.bodies import RunBody, told_errors
+from stageflow_actors.serving.bodies import RunBody
 from stageflow_actors.serving.faults import Fault, ProblemError
-from stageflow_actors.serving.settings import ServingSettings
-from stageflow_actors.serving.strict_json import JsonRefusedError, read_json
 
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
-Asked = TypeVar("Asked", bound="_Request")
 
 
 class _Request(BaseModel):
@@ -109,32 +106,3 @@ class SpeechRequest(_Request):
     def run_body(self, asked: dict[str, Any]) -> RunBody:
         """The run for it; ``asked`` is the request as it came."""
         return RunBody(input_text=self.input, data={"openai": asked})
-
-
-def asked_of(body: bytes, settings: ServingSettings) -> dict[str, Any]:
-    """The request as it came.
-
-    Raises:
-        ProblemError: it is no strict JSON, or no object.
-    """
-    max_depth, max_values = settings.max_json_depth, settings.max_json_values
-    try:
-        asked = read_json(body, max_depth=max_depth, max_values=max_values)
-    except JsonRefusedError as refused:
-        raise ProblemError(Fault.JSON, str(refused)) from None
-    if not isinstance(asked, dict):
-        raise ProblemError(Fault.INPUT, "The body has to be an object.")
-    return asked
-
-
-def request_of(form: type[Asked], asked: dict[str, Any]) -> Asked:
-    """``asked`` in its form.
-
-    Raises:
-        ProblemError: it has another one.
-    """
-    try:
-        return form.model_validate(asked)
-    except ValidationError as error:
-        told = told_errors(error)
-        raise ProblemError(Fault.INPUT, "The body has another form.", errors=told) from None

@@ -10,17 +10,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from stageflow_actors.serving.bodies import RunBody, read_body
-from stageflow_actors.serving.desk import RunKey, RunOrder
+from stageflow_actors.serving.bodies import RunBody, in_form, object_of, read_body
+from stageflow_actors.serving.desk import RunOrder
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.guarded import GuardedRoute, caller_of, service_of
-from stageflow_actors.serving.headers import (
-    KEY_HEADER,
-    TIMEOUT_HEADER,
-    deadline_s,
-    fingerprint_of,
-    idempotency_key,
-)
 from stageflow_actors.serving.openai.chats import ChatStream, completion
 from stageflow_actors.serving.openai.declaration import Endpoint, SpeechFormat
 from stageflow_actors.serving.openai.failures import REQUEST_ID, failure_of
@@ -28,14 +21,10 @@ from stageflow_actors.serving.openai.following import Following
 from stageflow_actors.serving.openai.forms import read_form, wrong_field
 from stageflow_actors.serving.openai.models import Model, model_for, models_of, unknown_model
 from stageflow_actors.serving.openai.outcomes import Outcome
-from stageflow_actors.serving.openai.requests import (
-    ChatRequest,
-    SpeechRequest,
-    asked_of,
-    request_of,
-)
+from stageflow_actors.serving.openai.requests import ChatRequest, SpeechRequest
 from stageflow_actors.serving.openai.speeches import SpeechStream
 from stageflow_actors.serving.openai.transcripts import transcript, transcript_format
+from stageflow_actors.serving.orders import terms_of
 from stageflow_actors.serving.presence import while_there
 from stageflow_actors.serving.served import ServedPipeline
 from stageflow_actors.serving.service import Service
@@ -44,7 +33,7 @@ from stageflow_actors.serving.service import Service
 class OpenAIRoute(GuardedRoute):
     """A route that says in OpenAI's form why there is no answer."""
 
-    def refusal(self, problem: ProblemError) -> Response:
+    def refusal(self, problem: ProblemError, _request: Request) -> Response:
         return failure_of(problem).response()
 
 
@@ -96,8 +85,8 @@ class _OpenAIDoor:
         """
         service, tenant = service_of(request), caller_of(request).tenant
         content = await read_body(request, service.settings)
-        asked = asked_of(content, service.settings)
-        wanted = request_of(ChatRequest, asked)
+        asked = object_of(content, service.settings)
+        wanted = in_form(ChatRequest, asked)
         model = model_for(self._models, wanted.model, Endpoint.CHAT)
         order = _order(request, model, wanted.run_body(asked), content, len(content))
         if not wanted.stream:
@@ -122,8 +111,8 @@ class _OpenAIDoor:
         """Speak a text: bytes, as they are made."""
         service, tenant = service_of(request), caller_of(request).tenant
         content = await read_body(request, service.settings)
-        asked = asked_of(content, service.settings)
-        wanted = request_of(SpeechRequest, asked)
+        asked = object_of(content, service.settings)
+        wanted = in_form(SpeechRequest, asked)
         model = model_for(self._models, wanted.model, Endpoint.SPEECH)
         format_ = _speech_format(model, wanted)
         order = _order(request, model, wanted.run_body(asked), content, len(content))
@@ -136,31 +125,23 @@ class _OpenAIDoor:
 
 def _order(request: Request, model: Model, body: RunBody, same: bytes, size: int) -> RunOrder:
     """The run that is asked for; ``same`` is what has to be the same each time with a key."""
-    settings, headers = service_of(request).settings, request.headers
-    timeout_s = deadline_s(
-        headers.getlist(TIMEOUT_HEADER), settings.default_timeout_s, settings.max_timeout_s
-    )
-    key = idempotency_key(headers.getlist(KEY_HEADER))
-    place = f"{request.url.path} {model.pipeline}"
-    return RunOrder(
-        caller_of(request),
+    return terms_of(request).order(
         body,
-        timeout_s,
-        None if key is None else RunKey(key, fingerprint_of(place, same)),
-        is_cancelled_when_left=model.is_cancelled_when_left,
+        f"{request.url.path} {model.pipeline}",
+        same,
         size=size,
+        is_cancelled_when_left=model.is_cancelled_when_left,
     )
 
 
 async def _ended(request: Request, model: Model, order: RunOrder) -> Outcome:
     """The run, once it has ended. A client that goes away leaves it as the pipeline says."""
     desk = service_of(request).desk(model.pipeline)
-    return Outcome(await while_there(request, desk.run(order, None)))
+    return Outcome(await while_there(request.receive, desk.run(order, None)))
 
 
 def _following(service: Service, model: Model, order: RunOrder) -> Following:
-    cancels = order.is_cancelled_when_left and order.key is None
-    desk = service.desk(model.pipeline)
+    desk, cancels = service.desk(model.pipeline), order.ends_with_its_client
     return Following(desk, order, wait_s=service.settings.heartbeat_s, cancels=cancels)
 
 

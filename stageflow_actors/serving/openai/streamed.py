@@ -6,8 +6,9 @@ import asyncio
 import logging
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -15,6 +16,7 @@ from stageflow_actors.errors import StageflowError
 from stageflow_actors.serving.faults import ProblemError
 from stageflow_actors.serving.openai.failures import REQUEST_ID, Failure, failure_of
 from stageflow_actors.serving.openai.following import Following
+from stageflow_actors.serving.presence import while_there
 from stageflow_actors.serving.problems import problem_of
 from stageflow_actors.serving.service import Service
 
@@ -51,16 +53,8 @@ class StreamedAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the run has ended, or the client has gone."""
-        sending = asyncio.create_task(self._send_all(scope, receive, send))
-        leaving = asyncio.create_task(_disconnected(receive))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sending, leaving):
-                task.cancel()
-            await asyncio.wait({sending, leaving})
-        if not sending.cancelled():
-            sending.result()
+        with suppress(ClientDisconnect):
+            await while_there(receive, self._send_all(scope, receive, send))
 
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._has_begun = False
@@ -99,8 +93,3 @@ class StreamedAnswer(Response):
                 start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
                 await send(start)
             await send({"type": "http.response.body", "body": body, "more_body": not is_last})
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

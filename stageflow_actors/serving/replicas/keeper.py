@@ -24,7 +24,7 @@ from stageflow_actors.serving.replicas.answering import Answering
 from stageflow_actors.serving.replicas.messages import replica_of
 from stageflow_actors.serving.replicas.places import Place, has_serve, keepers_beside
 from stageflow_actors.serving.replicas.served_app import ServedApp
-from stageflow_actors.serving.replicas.tenure import Tenure, Verdict
+from stageflow_actors.serving.replicas.tenure import Tenure
 from stageflow_actors.serving.run_desk import RunDesk
 from stageflow_actors.serving.run_desks import run_desks
 
@@ -130,8 +130,8 @@ class Keeper(Direct):
         is_served = await asyncio.to_thread(has_serve)
         is_alone = not self._tenure.replicas
         heirs = await asyncio.to_thread(keepers_beside, self._place) if is_alone else {}
-        verdict = self._tenure.verdict(time.monotonic(), is_served=is_served, has_heir=bool(heirs))
-        self._is_retiring = self._is_retiring or verdict is Verdict.RETIRE
+        is_over = self._tenure.is_over(time.monotonic(), is_served=is_served, has_heir=bool(heirs))
+        self._is_retiring = self._is_retiring or is_over
         self._forget_lost_readers()
 
     async def _retire(self) -> None:

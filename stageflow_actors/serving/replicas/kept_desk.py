@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from stageflow_actors.serving.desk import Entries, Reading, RunOrder, Shown
-from stageflow_actors.serving.faults import Fault, ProblemError
+from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
 from stageflow_actors.serving.replicas.adoption import adopt
 from stageflow_actors.serving.replicas.keeper_line import KeeperLine, KeeperLostError
 from stageflow_actors.serving.replicas.messages import reader_at
@@ -20,7 +20,6 @@ from stageflow_actors.serving.replicas.served_app import ServedApp
 logger = logging.getLogger("stageflow_actors.serving")
 
 Found = TypeVar("Found")
-_SOON_S = 1.0
 _LOOK_S = 1.0
 _AGAIN_S = 0.2
 _MOST_TRIES = 5
@@ -181,4 +180,4 @@ async def _follow(keeper: Any, line: KeeperLine) -> None:
 
 
 def _unavailable() -> ProblemError:
-    return ProblemError(Fault.UNAVAILABLE, retry_after_s=_SOON_S)
+    return ProblemError(Fault.UNAVAILABLE, retry_after_s=SOON_S)

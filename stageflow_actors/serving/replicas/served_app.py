@@ -14,7 +14,7 @@ from stageflow_actors.serving.callers import Gate
 from stageflow_actors.serving.faults import ServingError
 from stageflow_actors.serving.served import OnDisconnect, ServedPipeline, served_by_name
 from stageflow_actors.serving.settings import ServingSettings
-from stageflow_actors.serving.targets import found_at
+from stageflow_actors.serving.targets import VERIFIER_HINT, found_at, verifier_from
 
 _PROXIED_BYTES = 2**20
 
@@ -111,14 +111,9 @@ class ServedApp(BaseModel):
 
 
 def _verifier_at(path: str) -> TokenVerifier:
-    found = found_at(path)
-    if isinstance(found, type):
-        found = found()
-    if not isinstance(found, TokenVerifier):
+    verifier = verifier_from(found_at(path))
+    if verifier is None:
         raise ServingError(
-            f"{path!r} is no TokenVerifier but a {type(found).__name__}.",
-            hint="Name an object with 'async def verify(token)', or what makes one without "
-            "arguments.",
-            code="SERVE-TARGET",
+            f"{path!r} is no TokenVerifier.", hint=VERIFIER_HINT, code="SERVE-TARGET"
         )
-    return found
+    return verifier

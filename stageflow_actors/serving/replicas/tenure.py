@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
-
-class Verdict(Enum):
-    """What a keeper does now."""
-
-    STAY = "stay"
-    RETIRE = "retire"
-
 
 class Tenure:
     """Follows the replicas that use a keeper. Times are seconds of a clock that never goes back.
@@ -45,15 +36,14 @@ class Tenure:
         if self._seen.pop(replica, None) is not None:
             self._parted_at, self._was_left = now, True
 
-    def verdict(self, now: float, *, is_served: bool, has_heir: bool) -> Verdict:
-        """Whether to stay; ``is_served``: there is a Serve that may start replicas."""
+    def is_over(self, now: float, *, is_served: bool, has_heir: bool) -> bool:
+        """Whether to retire; ``is_served``: there is a Serve that may start replicas."""
         for replica, at in [*self._seen.items()]:
             if now - at > self._lost_s:
                 del self._seen[replica]
                 if at > self._parted_at:  # it has gone when it was last heard of
                     self._parted_at, self._was_left = at, False
         if self._seen:
-            return Verdict.STAY
+            return False
         patience_s = self._left_s if self._was_left else self._orphaned_s
-        is_over = now - self._parted_at > patience_s
-        return Verdict.RETIRE if has_heir or not is_served or is_over else Verdict.STAY
+        return has_heir or not is_served or now - self._parted_at > patience_s

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stageflow_actors.serving.strict_json import JsonRefusedError, read_json
+from stageflow_actors.security.strict_json import JsonRefusedError, read_json, read_object
 
 BOUNDS = {"max_depth": 20, "max_values": 1000}
 LEAVES = (
@@ -121,3 +121,15 @@ def test_nothing_of_the_body_is_quoted():
         with pytest.raises(JsonRefusedError) as refused:
             read(text)
         assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", '{"a": 1, "a": 2}', '{"a": NaN}', "{", b"\xff{}", '{"a":' * 5000, "1" * 5000],
+)
+def test_what_is_no_object_of_one_meaning_is_none(text):
+    assert read_object(text if isinstance(text, bytes) else text.encode()) is None
+
+
+def test_an_object_without_bounds_is_read():
+    assert read_object(b'{"a": [1, 2.5, null], "b": "\xc3\xa4"}') == {"a": [1, 2.5, None], "b": "ä"}
