@@ -1,7 +1,7 @@
 """Pipelines of AI stages on supervised actors.
 
-Everything public is here. What runs them is loaded on first use, so that this import stays light
-and never brings in Ray.
+Everything public is here, and each name is loaded on first use: so this import is light, never
+brings in Ray, and a process loads what it uses.
 """
 
 from __future__ import annotations
@@ -9,160 +9,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from stageflow_actors.errors import (
-    AdmissionRefusedError,
-    AmbiguousInputError,
-    AuthenticationError,
-    CircuitBreakerOpenError,
-    CleanupClosedError,
-    ConfigurationError,
-    ConfigurationProblem,
-    ContractErrorInfo,
-    CriticalInterceptorError,
-    CycleDetectedError,
-    DeploymentClosedError,
-    DeploymentError,
-    EscalationError,
-    FrozenDataError,
-    IdempotencyParamMismatch,
-    InterceptorRejectedError,
-    InterceptorReturnTypeError,
-    InvalidRunInputError,
-    MaxDepthExceededError,
-    MissingInputError,
-    PipelineCancelled,
-    PipelineValidationError,
-    PlacementError,
-    PoisonedInputError,
-    PolicyError,
-    RateLimitError,
-    RayStartError,
-    RemoteStageError,
-    RemoteTraceback,
-    RoutingError,
-    RuntimeFault,
-    RunTimeoutError,
-    ServiceUnavailableError,
-    SnapshotError,
-    SpawnRefusedError,
-    StageAbandonedError,
-    StageCancellationRequested,
-    StageContractError,
-    StageDefinitionError,
-    StageDownError,
-    StageExecutionError,
-    StageFailedError,
-    StageflowError,
-    StageLostError,
-    StageOutputError,
-    StageReturnTypeError,
-    StageTimeoutError,
-    StreamError,
-    SupervisorLostError,
-    TenantAccessDeniedError,
-    TransientError,
-    UndeclaredDependencyError,
-    UnknownPipelineError,
-)
-from stageflow_actors.model.ancestry import (
-    Ancestry,
-)
-from stageflow_actors.model.cleanup import CleanupFailure
-from stageflow_actors.model.context import RunContext
-from stageflow_actors.model.conversation import Conversation, ConversationRouting, Message
-from stageflow_actors.model.core_ports import CorePorts
-from stageflow_actors.model.declaration import StageOptions, stage
-from stageflow_actors.model.enrichments import (
-    DocumentEnrichment,
-    Enrichments,
-    MemoryEnrichment,
-    ProfileEnrichment,
-)
-from stageflow_actors.model.events import Event
-from stageflow_actors.model.extensions import ExtensionBundle
-from stageflow_actors.model.identity import RunIdentity
-from stageflow_actors.model.inputs import (
-    MissingInput,
-    StageInputs,
-)
-from stageflow_actors.model.kind import StageKind
-from stageflow_actors.model.output import (
-    StageArtifact,
-    StageEvent,
-    StageOutput,
-    StageReturn,
-    StageStatus,
-)
-from stageflow_actors.model.pipeline_context import PipelineContext
-from stageflow_actors.model.policies.batching import (
-    Batching,
-)
-from stageflow_actors.model.policies.breaker import (
-    BreakerPolicy,
-)
-from stageflow_actors.model.policies.effects import (
-    Effects,
-)
-from stageflow_actors.model.policies.execution import (
-    ExecutionConfig,
-    ExecutionMode,
-)
-from stageflow_actors.model.policies.guard import (
-    GuardFeedback,
-    GuardRetryPolicy,
-)
-from stageflow_actors.model.policies.idempotency import (
-    IdempotencyPolicy,
-)
-from stageflow_actors.model.policies.placement import (
-    Placement,
-)
-from stageflow_actors.model.policies.restart import (
-    Restart,
-)
-from stageflow_actors.model.policies.retry import (
-    BackoffStrategy,
-    JitterStrategy,
-    RetryPolicy,
-)
-from stageflow_actors.model.policies.scaling import (
-    Autoscaling,
-)
-from stageflow_actors.model.policies.timeouts import (
-    Timeouts,
-)
-from stageflow_actors.model.priority import RunPriority
-from stageflow_actors.model.results import (
-    PipelineResults,
-    RunResult,
-    RunStatus,
-    StageCancellation,
-    StageFailure,
-    StageTiming,
-)
-from stageflow_actors.model.routing import RoutingDecision
-from stageflow_actors.model.snapshot import ContextSnapshot
-from stageflow_actors.model.stage import Stage, StageSpec
-from stageflow_actors.model.stage_context import StageContext
-from stageflow_actors.model.stats import BatchStats, DeploymentStats, RunStats, StageStats
-from stageflow_actors.model.streaming import Audience, StreamPiece
-from stageflow_actors.model.subpipeline import (
-    SubpipelineResult,
-)
-from stageflow_actors.model.timer import PipelineTimer
-from stageflow_actors.pipeline import Pipeline, StageGraph, run_stage
-from stageflow_actors.ports import (
-    EventSink,
-    IdempotencyStore,
-    SelectiveEventSink,
-)
-
 if TYPE_CHECKING:
     from stageflow_actors.actors.deployment import Deployment
     from stageflow_actors.actors.handle import RunHandle
-    from stageflow_actors.actors.hints import (
-        hash_retry_payload,
-    )
+    from stageflow_actors.actors.hints import hash_retry_payload
     from stageflow_actors.actors.local import LocalRuntime
     from stageflow_actors.actors.observation import (
         clear_event_sink,
@@ -172,19 +22,13 @@ if TYPE_CHECKING:
         set_event_sink,
     )
     from stageflow_actors.actors.ray_runtime import RayRuntime
-    from stageflow_actors.actors.registry import (
-        PipelineRegistry,
-    )
+    from stageflow_actors.actors.registry import PipelineRegistry
     from stageflow_actors.actors.runtime import Runtime
     from stageflow_actors.adapters.bounded import BackpressureAwareEventSink
     from stageflow_actors.adapters.event_queue import BackpressureMetrics
     from stageflow_actors.adapters.event_table import StoredEvent
-    from stageflow_actors.adapters.idempotency.memory import (
-        InMemoryIdempotencyStore,
-    )
-    from stageflow_actors.adapters.idempotency.sqlite import (
-        SQLiteIdempotencyStore,
-    )
+    from stageflow_actors.adapters.idempotency.memory import InMemoryIdempotencyStore
+    from stageflow_actors.adapters.idempotency.sqlite import SQLiteIdempotencyStore
     from stageflow_actors.adapters.jsonl import JSONLEventSink
     from stageflow_actors.adapters.routing import FanOutEventSink, FilteringEventSink
     from stageflow_actors.adapters.sinks import InMemoryEventSink, LoggingEventSink, NoOpEventSink
@@ -196,9 +40,61 @@ if TYPE_CHECKING:
         TypedStageOutput,
         timestamp_version,
     )
-    from stageflow_actors.engine.child_runs import (
-        ChildRunMetrics,
-        ChildRunTracker,
+    from stageflow_actors.engine.child_runs import ChildRunMetrics, ChildRunTracker
+    from stageflow_actors.errors import (
+        AdmissionRefusedError,
+        AmbiguousInputError,
+        AuthenticationError,
+        CircuitBreakerOpenError,
+        CleanupClosedError,
+        ConfigurationError,
+        ConfigurationProblem,
+        ContractErrorInfo,
+        CriticalInterceptorError,
+        CycleDetectedError,
+        DeploymentClosedError,
+        DeploymentError,
+        EscalationError,
+        FrozenDataError,
+        IdempotencyParamMismatch,
+        InterceptorRejectedError,
+        InterceptorReturnTypeError,
+        InvalidRunInputError,
+        MaxDepthExceededError,
+        MissingInputError,
+        PipelineCancelled,
+        PipelineValidationError,
+        PlacementError,
+        PoisonedInputError,
+        PolicyError,
+        RateLimitError,
+        RayStartError,
+        RemoteStageError,
+        RemoteTraceback,
+        RoutingError,
+        RuntimeFault,
+        RunTimeoutError,
+        ServiceUnavailableError,
+        SnapshotError,
+        SpawnRefusedError,
+        StageAbandonedError,
+        StageCancellationRequested,
+        StageContractError,
+        StageDefinitionError,
+        StageDownError,
+        StageExecutionError,
+        StageFailedError,
+        StageflowError,
+        StageLostError,
+        StageOutputError,
+        StageReturnTypeError,
+        StageTimeoutError,
+        StreamError,
+        SupervisorLostError,
+        TenantAccessDeniedError,
+        TransientError,
+        UndeclaredDependencyError,
+        UnknownPipelineError,
     )
     from stageflow_actors.interceptors import (
         AttemptEnd,
@@ -215,6 +111,30 @@ if TYPE_CHECKING:
         TracingInterceptor,
         get_default_interceptors,
     )
+    from stageflow_actors.model.ancestry import Ancestry
+    from stageflow_actors.model.cleanup import CleanupFailure
+    from stageflow_actors.model.context import RunContext
+    from stageflow_actors.model.conversation import Conversation, ConversationRouting, Message
+    from stageflow_actors.model.core_ports import CorePorts
+    from stageflow_actors.model.declaration import StageOptions, stage
+    from stageflow_actors.model.enrichments import (
+        DocumentEnrichment,
+        Enrichments,
+        MemoryEnrichment,
+        ProfileEnrichment,
+    )
+    from stageflow_actors.model.events import Event
+    from stageflow_actors.model.extensions import ExtensionBundle
+    from stageflow_actors.model.identity import RunIdentity
+    from stageflow_actors.model.inputs import MissingInput, StageInputs
+    from stageflow_actors.model.kind import StageKind
+    from stageflow_actors.model.output import (
+        StageArtifact,
+        StageEvent,
+        StageOutput,
+        StageReturn,
+        StageStatus,
+    )
     from stageflow_actors.model.payloads import (
         StagePayloadResult,
         cancel_output,
@@ -224,8 +144,39 @@ if TYPE_CHECKING:
         payload_from_results,
         summary_from_output,
     )
+    from stageflow_actors.model.pipeline_context import PipelineContext
+    from stageflow_actors.model.policies.batching import Batching
+    from stageflow_actors.model.policies.breaker import BreakerPolicy
+    from stageflow_actors.model.policies.effects import Effects
+    from stageflow_actors.model.policies.execution import ExecutionConfig, ExecutionMode
+    from stageflow_actors.model.policies.guard import GuardFeedback, GuardRetryPolicy
+    from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
+    from stageflow_actors.model.policies.placement import Placement
+    from stageflow_actors.model.policies.restart import Restart
+    from stageflow_actors.model.policies.retry import BackoffStrategy, JitterStrategy, RetryPolicy
+    from stageflow_actors.model.policies.scaling import Autoscaling
+    from stageflow_actors.model.policies.timeouts import Timeouts
+    from stageflow_actors.model.priority import RunPriority
+    from stageflow_actors.model.results import (
+        PipelineResults,
+        RunResult,
+        RunStatus,
+        StageCancellation,
+        StageFailure,
+        StageTiming,
+    )
+    from stageflow_actors.model.routing import RoutingDecision
     from stageflow_actors.model.settings import Settings
+    from stageflow_actors.model.snapshot import ContextSnapshot
+    from stageflow_actors.model.stage import Stage, StageSpec
+    from stageflow_actors.model.stage_context import StageContext
+    from stageflow_actors.model.stats import BatchStats, DeploymentStats, RunStats, StageStats
+    from stageflow_actors.model.streaming import Audience, StreamPiece
+    from stageflow_actors.model.subpipeline import SubpipelineResult
+    from stageflow_actors.model.timer import PipelineTimer
+    from stageflow_actors.pipeline import Pipeline, StageGraph, run_stage
     from stageflow_actors.pipeline_files import load_pipelines
+    from stageflow_actors.ports import EventSink, IdempotencyStore, SelectiveEventSink
     from stageflow_actors.providers import (
         Cost,
         EmbeddingResponse,
@@ -258,36 +209,80 @@ if TYPE_CHECKING:
     )
 
 _LAZY = {
+    "AdmissionRefusedError": "stageflow_actors.errors",
+    "AmbiguousInputError": "stageflow_actors.errors",
+    "Ancestry": "stageflow_actors.model.ancestry",
     "ApiKeyRecord": "stageflow_actors.security",
     "ApiKeyVerifier": "stageflow_actors.security",
     "AttemptEnd": "stageflow_actors.interceptors",
+    "Audience": "stageflow_actors.model.streaming",
     "AuthContext": "stageflow_actors.security",
     "AuthInterceptor": "stageflow_actors.security",
+    "AuthenticationError": "stageflow_actors.errors",
+    "Autoscaling": "stageflow_actors.model.policies.scaling",
+    "BackoffStrategy": "stageflow_actors.model.policies.retry",
     "BackpressureAwareEventSink": "stageflow_actors.adapters.bounded",
     "BackpressureMetrics": "stageflow_actors.adapters.event_queue",
     "BaseInterceptor": "stageflow_actors.interceptors",
+    "BatchStats": "stageflow_actors.model.stats",
+    "Batching": "stageflow_actors.model.policies.batching",
+    "BreakerPolicy": "stageflow_actors.model.policies.breaker",
     "ChildRunMetrics": "stageflow_actors.engine.child_runs",
     "ChildRunTracker": "stageflow_actors.engine.child_runs",
     "ChildTrackerMetricsInterceptor": "stageflow_actors.interceptors",
     "CircuitBreakerInterceptor": "stageflow_actors.interceptors",
+    "CircuitBreakerOpenError": "stageflow_actors.errors",
+    "CleanupClosedError": "stageflow_actors.errors",
+    "CleanupFailure": "stageflow_actors.model.cleanup",
+    "ConfigurationError": "stageflow_actors.errors",
+    "ConfigurationProblem": "stageflow_actors.errors",
+    "ContextSnapshot": "stageflow_actors.model.snapshot",
     "ContractCompatibilityReport": "stageflow_actors.contracts",
+    "ContractErrorInfo": "stageflow_actors.errors",
     "ContractMetadata": "stageflow_actors.contracts",
     "ContractRegistry": "stageflow_actors.contracts",
+    "Conversation": "stageflow_actors.model.conversation",
+    "ConversationRouting": "stageflow_actors.model.conversation",
+    "CorePorts": "stageflow_actors.model.core_ports",
     "Cost": "stageflow_actors.providers",
+    "CriticalInterceptorError": "stageflow_actors.errors",
+    "CycleDetectedError": "stageflow_actors.errors",
     "Deployment": "stageflow_actors.actors.deployment",
+    "DeploymentClosedError": "stageflow_actors.errors",
+    "DeploymentError": "stageflow_actors.errors",
+    "DeploymentStats": "stageflow_actors.model.stats",
+    "DocumentEnrichment": "stageflow_actors.model.enrichments",
+    "Effects": "stageflow_actors.model.policies.effects",
     "EmbeddingResponse": "stageflow_actors.providers",
+    "Enrichments": "stageflow_actors.model.enrichments",
     "ErrorAction": "stageflow_actors.interceptors",
     "ErrorDecision": "stageflow_actors.interceptors",
+    "EscalationError": "stageflow_actors.errors",
+    "Event": "stageflow_actors.model.events",
+    "EventSink": "stageflow_actors.ports",
+    "ExecutionConfig": "stageflow_actors.model.policies.execution",
+    "ExecutionMode": "stageflow_actors.model.policies.execution",
+    "ExtensionBundle": "stageflow_actors.model.extensions",
     "FanOutEventSink": "stageflow_actors.adapters.routing",
     "FilteringEventSink": "stageflow_actors.adapters.routing",
     "FirstOf": "stageflow_actors.security",
+    "FrozenDataError": "stageflow_actors.errors",
     "GeneratedImage": "stageflow_actors.providers",
+    "GuardFeedback": "stageflow_actors.model.policies.guard",
+    "GuardRetryPolicy": "stageflow_actors.model.policies.guard",
     "IdempotencyInterceptor": "stageflow_actors.interceptors",
+    "IdempotencyParamMismatch": "stageflow_actors.errors",
+    "IdempotencyPolicy": "stageflow_actors.model.policies.idempotency",
+    "IdempotencyStore": "stageflow_actors.ports",
     "ImageResponse": "stageflow_actors.providers",
     "InMemoryEventSink": "stageflow_actors.adapters.sinks",
     "InMemoryIdempotencyStore": "stageflow_actors.adapters.idempotency.memory",
+    "InterceptorRejectedError": "stageflow_actors.errors",
     "InterceptorResult": "stageflow_actors.interceptors",
+    "InterceptorReturnTypeError": "stageflow_actors.errors",
+    "InvalidRunInputError": "stageflow_actors.errors",
     "JSONLEventSink": "stageflow_actors.adapters.jsonl",
+    "JitterStrategy": "stageflow_actors.model.policies.retry",
     "JwksDocument": "stageflow_actors.security",
     "JwksUrl": "stageflow_actors.security",
     "JwtVerifier": "stageflow_actors.security",
@@ -295,31 +290,104 @@ _LAZY = {
     "LocalRuntime": "stageflow_actors.actors.local",
     "LoggingEventSink": "stageflow_actors.adapters.sinks",
     "LoggingInterceptor": "stageflow_actors.interceptors",
+    "MaxDepthExceededError": "stageflow_actors.errors",
+    "MemoryEnrichment": "stageflow_actors.model.enrichments",
+    "Message": "stageflow_actors.model.conversation",
     "MetricsInterceptor": "stageflow_actors.interceptors",
+    "MissingInput": "stageflow_actors.model.inputs",
+    "MissingInputError": "stageflow_actors.errors",
     "NewApiKey": "stageflow_actors.security",
     "NoOpEventSink": "stageflow_actors.adapters.sinks",
     "OrgEnforcementInterceptor": "stageflow_actors.security",
+    "Pipeline": "stageflow_actors.pipeline",
+    "PipelineCancelled": "stageflow_actors.errors",
+    "PipelineContext": "stageflow_actors.model.pipeline_context",
     "PipelineRegistry": "stageflow_actors.actors.registry",
+    "PipelineResults": "stageflow_actors.model.results",
+    "PipelineTimer": "stageflow_actors.model.timer",
+    "PipelineValidationError": "stageflow_actors.errors",
+    "Placement": "stageflow_actors.model.policies.placement",
+    "PlacementError": "stageflow_actors.errors",
+    "PoisonedInputError": "stageflow_actors.errors",
+    "PolicyError": "stageflow_actors.errors",
+    "ProfileEnrichment": "stageflow_actors.model.enrichments",
     "ProviderResponse": "stageflow_actors.providers",
     "RateLimit": "stageflow_actors.providers",
+    "RateLimitError": "stageflow_actors.errors",
     "RayRuntime": "stageflow_actors.actors.ray_runtime",
+    "RayStartError": "stageflow_actors.errors",
+    "RemoteStageError": "stageflow_actors.errors",
+    "RemoteTraceback": "stageflow_actors.errors",
     "RerankResponse": "stageflow_actors.providers",
     "RerankResult": "stageflow_actors.providers",
+    "Restart": "stageflow_actors.model.policies.restart",
+    "RetryPolicy": "stageflow_actors.model.policies.retry",
+    "RoutingDecision": "stageflow_actors.model.routing",
+    "RoutingError": "stageflow_actors.errors",
+    "RunContext": "stageflow_actors.model.context",
     "RunHandle": "stageflow_actors.actors.handle",
+    "RunIdentity": "stageflow_actors.model.identity",
+    "RunPriority": "stageflow_actors.model.priority",
+    "RunResult": "stageflow_actors.model.results",
+    "RunStats": "stageflow_actors.model.stats",
+    "RunStatus": "stageflow_actors.model.results",
+    "RunTimeoutError": "stageflow_actors.errors",
     "Runtime": "stageflow_actors.actors.runtime",
+    "RuntimeFault": "stageflow_actors.errors",
     "SQLiteEventSink": "stageflow_actors.adapters.sqlite",
     "SQLiteIdempotencyStore": "stageflow_actors.adapters.idempotency.sqlite",
     "STTResponse": "stageflow_actors.providers",
     "SearchResponse": "stageflow_actors.providers",
     "SearchResult": "stageflow_actors.providers",
+    "SelectiveEventSink": "stageflow_actors.ports",
+    "ServiceUnavailableError": "stageflow_actors.errors",
     "Settings": "stageflow_actors.model.settings",
+    "SnapshotError": "stageflow_actors.errors",
+    "SpawnRefusedError": "stageflow_actors.errors",
+    "Stage": "stageflow_actors.model.stage",
+    "StageAbandonedError": "stageflow_actors.errors",
+    "StageArtifact": "stageflow_actors.model.output",
+    "StageCancellation": "stageflow_actors.model.results",
+    "StageCancellationRequested": "stageflow_actors.errors",
+    "StageContext": "stageflow_actors.model.stage_context",
+    "StageContractError": "stageflow_actors.errors",
+    "StageDefinitionError": "stageflow_actors.errors",
+    "StageDownError": "stageflow_actors.errors",
+    "StageEvent": "stageflow_actors.model.output",
+    "StageExecutionError": "stageflow_actors.errors",
+    "StageFailedError": "stageflow_actors.errors",
+    "StageFailure": "stageflow_actors.model.results",
+    "StageGraph": "stageflow_actors.pipeline",
+    "StageInputs": "stageflow_actors.model.inputs",
+    "StageKind": "stageflow_actors.model.kind",
+    "StageLostError": "stageflow_actors.errors",
+    "StageOptions": "stageflow_actors.model.declaration",
+    "StageOutput": "stageflow_actors.model.output",
+    "StageOutputError": "stageflow_actors.errors",
     "StagePayloadResult": "stageflow_actors.model.payloads",
+    "StageReturn": "stageflow_actors.model.output",
+    "StageReturnTypeError": "stageflow_actors.errors",
+    "StageSpec": "stageflow_actors.model.stage",
+    "StageStats": "stageflow_actors.model.stats",
+    "StageStatus": "stageflow_actors.model.output",
+    "StageTimeoutError": "stageflow_actors.errors",
+    "StageTiming": "stageflow_actors.model.results",
+    "StageflowError": "stageflow_actors.errors",
     "StoredEvent": "stageflow_actors.adapters.event_table",
+    "StreamError": "stageflow_actors.errors",
+    "StreamPiece": "stageflow_actors.model.streaming",
+    "SubpipelineResult": "stageflow_actors.model.subpipeline",
+    "SupervisorLostError": "stageflow_actors.errors",
     "TTSResponse": "stageflow_actors.providers",
+    "TenantAccessDeniedError": "stageflow_actors.errors",
     "TimeoutInterceptor": "stageflow_actors.interceptors",
+    "Timeouts": "stageflow_actors.model.policies.timeouts",
     "TokenVerifier": "stageflow_actors.security",
     "TracingInterceptor": "stageflow_actors.interceptors",
+    "TransientError": "stageflow_actors.errors",
     "TypedStageOutput": "stageflow_actors.contracts",
+    "UndeclaredDependencyError": "stageflow_actors.errors",
+    "UnknownPipelineError": "stageflow_actors.errors",
     "Usage": "stageflow_actors.providers",
     "cancel_output": "stageflow_actors.model.payloads",
     "clear_event_sink": "stageflow_actors.actors.observation",
@@ -334,7 +402,9 @@ _LAZY = {
     "ok_output": "stageflow_actors.model.payloads",
     "payload_from_inputs": "stageflow_actors.model.payloads",
     "payload_from_results": "stageflow_actors.model.payloads",
+    "run_stage": "stageflow_actors.pipeline",
     "set_event_sink": "stageflow_actors.actors.observation",
+    "stage": "stageflow_actors.model.declaration",
     "summary_from_output": "stageflow_actors.model.payloads",
     "timestamp_version": "stageflow_actors.contracts",
 }
@@ -349,7 +419,9 @@ def __getattr__(name: str) -> Any:
         module = _LAZY[name]
     except KeyError:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    return getattr(importlib.import_module(module), name)
+    found = getattr(importlib.import_module(module), name)
+    globals()[name] = found  # the next look finds it without asking here
+    return found
 
 
 def __dir__() -> list[str]:

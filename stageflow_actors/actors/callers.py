@@ -13,14 +13,13 @@ from stageflow_actors.actors.far_outputs import is_far
 from stageflow_actors.actors.messages import Reading, RunReport, RunRequest, Watch
 from stageflow_actors.actors.outlets import Outlets, Piece
 from stageflow_actors.actors.parcels import Parcel
-from stageflow_actors.actors.wire import (
-    Wire,
+from stageflow_actors.actors.run_wire import (
     events_to_wire,
     pieces_to_wire,
     report_to_wire,
     request_of,
-    size_of,
 )
+from stageflow_actors.actors.wire import Wire, size_of
 from stageflow_actors.model.settings import Settings
 
 EVENTS, REPORT, LOST, PIECES = 0, 1, 2, 3

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.messages import Assignment, Envelope, Execution, Receipt
 from stageflow_actors.engine.facts import Ending
-from stageflow_actors.engine.leases import Follower
+
+if TYPE_CHECKING:
+    from stageflow_actors.engine.leases import Follower
 
 _HELD_S = 0.005
 """How long receipts wait for those of what was begun after them."""

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.sealing import PlainEvent, SealedOutput
 from stageflow_actors.engine.facts import NO_HINT, Ending, FailureHint, Signal
 from stageflow_actors.model.cleanup import CleanupFailure
-from stageflow_actors.model.events import Event
 from stageflow_actors.model.inputs import MissingInput
-from stageflow_actors.model.results import RunStatus
+
+if TYPE_CHECKING:
+    from stageflow_actors.model.events import Event
+    from stageflow_actors.model.results import RunStatus
 
 _INTERRUPTED = Ending.INTERRUPTED.value
 

@@ -14,7 +14,7 @@ from stageflow_actors.actors.mail import Mail
 from stageflow_actors.actors.messages import Reading, RunReport, RunRequest, Watch
 from stageflow_actors.actors.outlets import Piece
 from stageflow_actors.actors.ray_errors import CallFault
-from stageflow_actors.actors.wire import events_of, pieces_of, report_of, request_to_wire
+from stageflow_actors.actors.run_wire import events_of, pieces_of, report_of, request_to_wire
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.settings import Settings
 

@@ -12,10 +12,8 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stageflow_actors.actors.batch_body import BatchBody
-from stageflow_actors.actors.batcher import Batcher
 from stageflow_actors.actors.cleaning import clean_up, clean_up_in_thread
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.failures import Failure, failure_of, unreadable
@@ -39,15 +37,18 @@ from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import NO_CLEANUPS
 from stageflow_actors.model.inputs import NOTHING_MISSING, StageInputs
 from stageflow_actors.model.output import StageOutput
-from stageflow_actors.model.policies.guard import GuardFeedback
 from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.signs import SignsOfLife
 from stageflow_actors.model.stage import body_of, instantiate, is_blocking, takes_batches
 from stageflow_actors.model.stage_context import StageContext
-from stageflow_actors.model.stats import BatchStats
 from stageflow_actors.model.timer import PipelineTimer
+
+if TYPE_CHECKING:
+    from stageflow_actors.actors.batcher import Batcher
+    from stageflow_actors.model.policies.guard import GuardFeedback
+    from stageflow_actors.model.stats import BatchStats
 
 logger = logging.getLogger("stageflow_actors")
 
@@ -102,8 +103,10 @@ class StageHost:
         self.is_blocking = self._is_in_thread = is_blocking(self._instance)
         self._batcher: Batcher | None = None
         if takes_batches(self._instance):
-            body = BatchBody(body_of(self._instance), self.name, is_blocking=self.is_blocking)
-            self._batcher = Batcher(spec, body)
+            from stageflow_actors.actors import batch_body, batcher  # few stages need them
+
+            body = batch_body.BatchBody(self._body, self.name, is_blocking=self.is_blocking)
+            self._batcher = batcher.Batcher(spec, body)
             self._body, self._is_in_thread = self._batcher.run, False
         self._threads: BodyThreads | None = None
         self.turns: Turns | None = None
@@ -341,6 +344,7 @@ class StageHost:
 
 
 def _feedback(rejection: Rejection) -> GuardFeedback:
-    output = None if rejection.output is None else open_output(rejection.output)
-    data = {} if output is None else output.data
+    from stageflow_actors.model.policies.guard import GuardFeedback
+
+    data = {} if rejection.output is None else open_output(rejection.output).data
     return GuardFeedback(rejection.guard, rejection.attempt, rejection.reason, data)

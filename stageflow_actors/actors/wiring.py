@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from stageflow_actors.contracts.schemas import edge_contracts
-from stageflow_actors.interceptors.protocol import BaseInterceptor
-from stageflow_actors.model.checking.checks import Contract
 from stageflow_actors.model.stage import StageSpec
-from stageflow_actors.ports import Deployable
+
+if TYPE_CHECKING:
+    from stageflow_actors.interceptors.protocol import BaseInterceptor
+    from stageflow_actors.model.checking.checks import Contract
+    from stageflow_actors.ports import Deployable
 
 
 class WiredStage(NamedTuple):
@@ -24,6 +25,8 @@ class WiredStage(NamedTuple):
 
 def wire(pipeline: Deployable) -> tuple[WiredStage, ...]:
     """Every stage in its place, in the order of the plan."""
+    from stageflow_actors.contracts.schemas import edge_contracts  # only who deploys needs it
+
     contracts = edge_contracts(pipeline.specs)
     return tuple(
         WiredStage(

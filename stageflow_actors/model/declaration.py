@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from pydantic import BaseModel
 
 from stageflow_actors.errors import StageDefinitionError, plain_text
 from stageflow_actors.model import stage_checks
+from stageflow_actors.model.declared import Declaration
 from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.policies.batching import Batching
 from stageflow_actors.model.policies.breaker import BreakerPolicy
@@ -85,15 +85,6 @@ _DECLARATION = "__stageflow_stage__"
 Runner = TypeVar("Runner", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class _Declaration:
-    """What ``@stage`` noted on a class or function."""
-
-    name: str | None
-    kind: StageKind | None
-    options: StageOptions
-
-
 @overload
 def stage(
     name: str,
@@ -146,7 +137,7 @@ def stage(
         called = name or getattr(target, "name", None) or getattr(target, "__name__", None)
         to_spec(str(called), target, kind or StageKind.WORK, options)  # refused here, if at all
         noted = None if kind is None else stage_checks.to_kind(kind, str(called))
-        setattr(target, _DECLARATION, _Declaration(called, noted, options))
+        setattr(target, _DECLARATION, Declaration(called, noted, options))
         return target
 
     return declare
@@ -230,19 +221,19 @@ def spec_of(declared: StageSpec | StageRunner) -> StageSpec:
     return declare_stage(declaration.name, declared, None, {})
 
 
-def _declaration_of(runner: object) -> _Declaration | None:
+def _declaration_of(runner: object) -> Declaration | None:
     """What ``@stage`` noted on this very class, function or object, not on what it derives from.
 
     An instance of a marked class is declared like its class, but configured already.
     """
-    own: _Declaration | None = getattr(runner, "__dict__", {}).get(_DECLARATION)
+    own: Declaration | None = getattr(runner, "__dict__", {}).get(_DECLARATION)
     if own is not None or isinstance(runner, type):
         return own
-    of_class: _Declaration | None = vars(type(runner)).get(_DECLARATION)
-    return None if of_class is None else replace(of_class, options=_without_config(of_class))
+    of_class: Declaration | None = vars(type(runner)).get(_DECLARATION)
+    return None if of_class is None else of_class._replace(options=_without_config(of_class))
 
 
-def _without_config(declaration: _Declaration) -> StageOptions:
+def _without_config(declaration: Declaration) -> StageOptions:
     return {**declaration.options, "config": None}
 
 

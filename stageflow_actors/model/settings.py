@@ -13,9 +13,12 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Settings(BaseModel):
-    """Bounds of a runtime. Each names what happens when it is reached."""
+    """Bounds of a runtime. Each names what happens when it is reached.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The validator is built where the first are made: a stage's process gets made ones.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     max_data_depth: Annotated[int, Field(gt=0, le=DEFAULT_MAX_DEPTH)] = DEFAULT_MAX_DEPTH
     """Levels of nesting in a stage's output; deeper fails the stage with ``OUTPUT-DEPTH``."""

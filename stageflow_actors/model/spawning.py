@@ -6,10 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
-from stageflow_actors.model.subpipeline import SubpipelineResult
-
 if TYPE_CHECKING:
     from stageflow_actors.model.stage_context import StageContext
+    from stageflow_actors.model.subpipeline import SubpipelineResult
 
 ChildInput = str | Mapping[str, Any] | None
 """What the first stages of a child read: a text, or a mapping of names to data."""

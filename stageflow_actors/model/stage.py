@@ -6,25 +6,25 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from pydantic import BaseModel
 
-from stageflow_actors.model import stage_checks
-from stageflow_actors.model.frozen import FrozenDict, freeze
 from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.output import StageReturn
-from stageflow_actors.model.policies.batching import Batching
 from stageflow_actors.model.policies.breaker import BreakerPolicy
 from stageflow_actors.model.policies.effects import Effects
-from stageflow_actors.model.policies.guard import GuardRetryPolicy
 from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
-from stageflow_actors.model.policies.placement import Placement
 from stageflow_actors.model.policies.restart import Restart
 from stageflow_actors.model.policies.retry import RetryPolicy
-from stageflow_actors.model.policies.scaling import Autoscaling
 from stageflow_actors.model.policies.timeouts import Timeouts
 from stageflow_actors.model.stage_context import StageContext
+
+if TYPE_CHECKING:  # few stages have these
+    from stageflow_actors.model.policies.batching import Batching
+    from stageflow_actors.model.policies.guard import GuardRetryPolicy
+    from stageflow_actors.model.policies.placement import Placement
+    from stageflow_actors.model.policies.scaling import Autoscaling
 
 
 @runtime_checkable
@@ -105,43 +105,11 @@ class StageSpec:
     batching: Batching | None = None
 
     def __post_init__(self) -> None:
-        stage_checks.check_name(self.name)
-        stage_checks.check_runner(self.name, self.runner)
-        stage_checks.to_kind(self.kind, self.name)
-        for names in (
-            self.dependencies,
-            self.after,
-            self.after_any,
-            self.route,
-            self.optional,
-        ):
-            stage_checks.check_names(self.name, names)
-        stage_checks.check_config(self.name, self.runner, self.config)
-        stage_checks.check_timeout(self.name, self.timeout)
-        stage_checks.check_input_model(self.name, self.input_model, self.dependencies)
-        stage_checks.check_output_model(self.name, self.output_model)
-        stage_checks.check_optional(self.name, self.optional, self.dependencies)
-        stage_checks.check_fallback(self.name, self.fallback)
-        stage_checks.check_policy(self.name, "retry", self.retry, RetryPolicy)
-        stage_checks.check_policy(self.name, "guard_retry", self.guard_retry, GuardRetryPolicy)
-        stage_checks.check_policy(self.name, "breaker", self.breaker, BreakerPolicy)
-        stage_checks.check_policy(self.name, "idempotency", self.idempotency, IdempotencyPolicy)
-        stage_checks.check_policy(self.name, "placement", self.placement, Placement)
-        stage_checks.check_policy(self.name, "autoscaling", self.autoscaling, Autoscaling)
-        stage_checks.check_batching(self.name, self.runner, self.batching)
-        stage_checks.check_scaling(self.name, self.replicas, self.autoscaling, self.concurrency)
-        for option, choices in (("effects", Effects), ("restart", Restart)):
-            given = getattr(self, option)
-            chosen = stage_checks.to_choice(choices, option, given, self.name)
-            object.__setattr__(self, option, chosen)
-        router = stage_checks.router_of(self.name, self.route, self.router, self.dependencies)
-        object.__setattr__(self, "router", router)
-        if self.config is not None:
-            object.__setattr__(self, "config", FrozenDict(self.config))
-        if isinstance(self.input_model, Mapping):
-            object.__setattr__(self, "input_model", FrozenDict(self.input_model))
-        if self.fallback is not None:
-            object.__setattr__(self, "fallback", freeze(dict(self.fallback))[0])
+        # Not in a stage's process: a spec that has arrived there was checked where it was made.
+        from stageflow_actors.model.spec_checks import checked_fields
+
+        for field, value in checked_fields(self).items():
+            object.__setattr__(self, field, value)
 
     @property
     def limits(self) -> Timeouts:

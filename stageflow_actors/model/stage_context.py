@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from stageflow_actors.errors import StageAbandonedError, StreamError, UnknownPipelineError
@@ -15,14 +15,16 @@ from stageflow_actors.model.context import RunContext
 from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.inputs import StageInputs
 from stageflow_actors.model.output import StageArtifact, StageEvent
-from stageflow_actors.model.policies.guard import GuardFeedback
 from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.signs import SignsOfLife
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.spawning import ChildInput, ChildWish, Inherit, Spawner
 from stageflow_actors.model.streaming import OpenStream, Stream
-from stageflow_actors.model.subpipeline import SubpipelineResult
 from stageflow_actors.model.timer import PipelineTimer
+
+if TYPE_CHECKING:
+    from stageflow_actors.model.policies.guard import GuardFeedback
+    from stageflow_actors.model.subpipeline import SubpipelineResult
 
 _NO_DATA = FrozenDict()
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from tests.benchmarks.figures import Row, counted_figure, timed_figure
 from tests.benchmarks.measure import Effort, Probe, Rounds, compare
 
-_OURS = "import stageflow_actors"
+_OURS = "from stageflow_actors import Pipeline, StageOutput, stage"
 _PEER = "from pydantic import BaseModel"
 _UNWANTED = ("ray", "fastapi", "opentelemetry.sdk")
 

@@ -1,5 +1,6 @@
 import ast
 import importlib.metadata
+import pkgutil
 import subprocess
 import sys
 
@@ -44,8 +45,31 @@ def test_every_public_name_is_documented_where_it_is_defined():
     assert set(stageflow_actors.__all__) - documented == set()
 
 
-def test_every_name_that_is_loaded_on_first_use_is_public():
-    assert set(stageflow_actors._LAZY) <= set(stageflow_actors.__all__)
+def test_every_public_name_is_loaded_on_first_use():
+    assert list(stageflow_actors._LAZY) == stageflow_actors.__all__
+
+
+def test_every_public_name_is_listed_before_it_is_loaded():
+    listed = set(dir(stageflow_actors))
+    assert set(stageflow_actors.__all__) <= listed
+    assert {"__all__", "__doc__", "__name__"} <= listed
+
+
+def test_a_star_import_brings_every_public_name():
+    brought = {}
+    exec("from stageflow_actors import *", brought)
+    assert set(brought) - {"__builtins__"} == set(stageflow_actors.__all__)
+
+
+def test_a_name_is_looked_for_once():
+    name = stageflow_actors.__all__[0]
+    assert getattr(stageflow_actors, name) is vars(stageflow_actors)[name]
+
+
+def test_no_public_name_is_that_of_a_module_which_would_take_its_place():
+    modules = {module.name for module in pkgutil.iter_modules(stageflow_actors.__path__)}
+    assert "pipeline" in modules
+    assert modules & set(stageflow_actors.__all__) == set()
 
 
 def test_every_name_imported_into_the_package_is_public():

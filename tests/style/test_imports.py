@@ -44,9 +44,16 @@ def test_what_needs_no_cluster_loads_nothing_heavy(code):
     assert loaded & set(HEAVY) == set()
 
 
-def test_importing_loads_no_runtime():
+def test_importing_loads_nothing_that_nobody_has_asked_for():
     loaded = loaded_by(f"import {PACKAGE}")
-    assert {name for name in loaded if name.startswith(f"{PACKAGE}.actors")} == set()
+    assert {name for name in loaded if name.split(".")[0] == PACKAGE} == {PACKAGE}
+    assert {name.split(".")[0] for name in loaded} & {"asyncio", "dataclasses", "pydantic"} == set()
+
+
+def test_what_is_used_is_loaded_alone():
+    loaded = loaded_by(f"from {PACKAGE} import StageOutput")
+    assert f"{PACKAGE}.model.output" in loaded
+    assert not {name for name in loaded if name.startswith(f"{PACKAGE}.pipeline")}
 
 
 @pytest.mark.parametrize("source", LIBRARY, ids=repr)
