@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# A local Ray for this project only: no shared token, no usage report, no upload of this folder.
+# A local Ray for this project only: no shared token, no usage report, no upload of this folder, and
+# workers that do not have to wait behind the program that gives them work.
 export RAY_AUTH_MODE ?= disabled
 export RAY_USAGE_STATS_ENABLED ?= 0
 export RAY_ENABLE_UV_RUN_RUNTIME_ENV ?= 0
+export RAY_worker_niceness ?= 0
 
 .PHONY: help demo test test-local test-ray test-serve check bench stress lock clean
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import compileall
 import os
+import time
 
-# Before Ray is imported by anything: a private cluster without token, report or upload.
+# Before Ray is imported by anything: a private cluster without token, report or upload, whose
+# processes need not wait for what else is tested at the same time.
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pytest
 
 import stageflow_actors
 from stageflow_actors.engine import invariants
 from stageflow_actors.engine.machine import RunMachine
+
+RAY_CPUS = 4
+"""Of the one Ray. So many processes that have nothing to do are kept by it, too."""
 
 
 def pytest_sessionstart():
@@ -42,13 +48,40 @@ def ray_session():
 
     ray.init(
         address="local",
-        num_cpus=4,
+        num_cpus=RAY_CPUS,
         include_dashboard=False,
         log_to_driver=False,
         object_store_memory=150 * 2**20,
     )
     yield ray
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def idle_task():
+    """What Ray starts a process for that stays when it is done."""
+    import ray
+
+    def leave_time_for_others_to_be_started():  # defined here, it is sent without its module
+        time.sleep(0.02)
+
+    return ray.remote(num_cpus=0, max_retries=0)(leave_time_for_others_to_be_started)
+
+
+@pytest.fixture(autouse=True)
+def idle_processes(request):
+    """While a test uses the processes that Ray has at hand, others are started for the next one.
+
+    A deployment starts two or more, one after the other; each would take most of a second.
+    """
+    if not request.node.get_closest_marker("ray"):
+        return
+    import ray
+
+    if ray.is_initialized():
+        start = request.getfixturevalue("idle_task")
+        for _process in range(RAY_CPUS):
+            start.remote()
 
 
 @pytest.fixture

@@ -32,6 +32,12 @@ _TOKEN_BYTES = 32
 _CREDENTIALS = struct.Struct("3i")
 _BACKLOG = 128
 Exchanging = Callable[[Any, Parcel], Awaitable[Parcel]]
+Left = Callable[[int], None]
+"""Called with the process id of a caller that has hung up, or has died."""
+
+
+def _ignore(_pid: int) -> None:
+    """It may come back, by Ray."""
 
 
 class DirectAddress(NamedTuple):
@@ -54,7 +60,7 @@ class DirectDoor:
         self._server = server  # it listens as long as somebody holds it
 
     @classmethod
-    async def open(cls, exchange: Exchanging, node: str) -> DirectDoor | None:
+    async def open(cls, exchange: Exchanging, node: str, left: Left = _ignore) -> DirectDoor | None:
         """One on the running event loop; none where the system has no such sockets."""
         if sys.platform != "linux":
             return None
@@ -66,7 +72,7 @@ class DirectDoor:
             listening.setblocking(False)
             loop = asyncio.get_running_loop()
             server = await loop.create_unix_server(
-                lambda: _Served(exchange, address.token), sock=listening
+                lambda: _Served(exchange, address.token, left), sock=listening
             )
         except OSError:
             listening.close()
@@ -85,19 +91,23 @@ class Direct:
         """Where they do; nothing where they cannot."""
         return None if self._door is None else self._door.address
 
-    async def open_door(self, exchange: Exchanging, settings: Settings) -> None:
+    async def open_door(
+        self, exchange: Exchanging, settings: Settings, left: Left = _ignore
+    ) -> None:
         """From now on; once, on the event loop that ``exchange`` works on."""
         if self._door is None and settings.direct_calls:
             node = ray.get_runtime_context().get_node_id()
-            self._door = await DirectDoor.open(exchange, node)
+            self._door = await DirectDoor.open(exchange, node, left)
 
 
 class _Served(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, exchange: Exchanging, token: bytes) -> None:
+    def __init__(self, exchange: Exchanging, token: bytes, left: Left) -> None:
         self._exchange = exchange
         self._token = token
+        self._left = left
+        self._pid = 0
         self._frames = Frames()
         self._caller: Any = None
         self._is_known = False
@@ -106,8 +116,13 @@ class _Served(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        if not _is_same_user(transport.get_extra_info("socket")):
+        self._pid, user = _who_calls(transport.get_extra_info("socket"))
+        if user != os.getuid():
             self._transport.abort()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self._is_known:
+            self._left(self._pid)
 
     def data_received(self, data: bytes) -> None:
         for number, _kind, body in self._frames.feed(data):
@@ -140,7 +155,8 @@ def path_of(name: str) -> str:
     return f"\0stageflow-actors-{name}"
 
 
-def _is_same_user(connection: socket.socket) -> bool:
+def _who_calls(connection: socket.socket) -> tuple[int, int]:
+    """The process at the other end, and its user."""
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _pid, uid, _gid = _CREDENTIALS.unpack(told)
-    return bool(uid == os.getuid())
+    pid, user, _group = _CREDENTIALS.unpack(told)
+    return pid, user

@@ -1,8 +1,9 @@
-"""``Farewell``: waits until a process that was ended is really gone."""
+"""``Farewell``: waits until a process that was ended is really gone; ``go_with`` goes with it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from stageflow_actors.actors.lost_calls import is_alive
@@ -38,3 +39,14 @@ class Farewell:
                 act()
         else:
             loop.call_later(_LOOK_S, self._look, pid)
+
+
+async def go_with(pid: int) -> None:
+    """End this process at once, if the process ``pid`` of this machine ends within a second.
+
+    Whatever is at work here stops, wherever it is: nobody is left to hear of it.
+    """
+    for _look in range(round(_MOST_S / _LOOK_S)):
+        if not is_alive(pid):
+            os._exit(1)
+        await asyncio.sleep(_LOOK_S)

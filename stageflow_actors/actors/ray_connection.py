@@ -132,8 +132,12 @@ def masked(address: str) -> str:
 
 
 def _own_options(address: str) -> dict[str, Any]:
-    """Of a Ray that is started here: its dashboard would take as much memory as all the rest."""
-    return {"include_dashboard": False} if address == LOCAL else {}
+    """Of a Ray that is started here: its dashboard would take as much memory as all the rest, and
+    processes of stages would have to wait behind the program that gives them work.
+    """
+    if address != LOCAL:
+        return {}
+    return {"include_dashboard": False, "_system_config": {"worker_niceness": 0}}
 
 
 def _is_own() -> bool:

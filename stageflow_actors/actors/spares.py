@@ -19,6 +19,7 @@ class Spares:
         self._hire = hire
         self._most = most
         self._ready: list[Any] = []
+        self._starting: Any | None = None
         self._filling: asyncio.Task[None] | None = None
         self._is_stopped = False
 
@@ -28,8 +29,11 @@ class Spares:
         return len(self._ready)
 
     def take(self) -> Any | None:
-        """A process that is there already, if one is."""
-        return self._ready.pop(0) if self._ready else None
+        """A process that is there already, or is on its way, if one is."""
+        if self._ready:
+            return self._ready.pop(0)
+        starting, self._starting = self._starting, None
+        return starting
 
     def fill(self) -> None:
         """Have as many as there should be, soon."""
@@ -45,12 +49,15 @@ class Spares:
 
     async def _fill(self) -> None:
         while len(self._ready) < self._most and not self._is_stopped:
-            actor = self._hire()
+            actor = self._starting = self._hire()
             try:
                 await actor.hello.remote()
             except Exception:  # whatever kept it from starting: the next death asks again
+                self._starting = None
                 return
-            self._take_in(actor)
+            if self._starting is actor:  # nobody has taken it meanwhile
+                self._starting = None
+                self._take_in(actor)
 
     def _take_in(self, actor: Any) -> None:
         if self._is_stopped:

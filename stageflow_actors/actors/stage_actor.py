@@ -21,6 +21,7 @@ from stageflow_actors.actors.direct_door import Direct
 from stageflow_actors.actors.exchange import Exchange
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.far_outputs import brought_near, has_far, to_parts
+from stageflow_actors.actors.farewell import go_with
 from stageflow_actors.actors.gpus import hide_gpus
 from stageflow_actors.actors.lease import Lease
 from stageflow_actors.actors.messages import Credit, Envelope, Execution, Receipt
@@ -36,16 +37,16 @@ from stageflow_actors.actors.wire import (
     without_objects,
 )
 from stageflow_actors.engine.facts import Ending
-from stageflow_actors.engine.leases import Follower
 from stageflow_actors.errors import RuntimeFault
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.settings import Settings
-from stageflow_actors.model.stats import BatchStats
 from stageflow_actors.model.timer import PipelineTimer
 
 if TYPE_CHECKING:
     from stageflow_actors.actors.nursery import Nursery
     from stageflow_actors.actors.ray_line import Parent
+    from stageflow_actors.engine.leases import Follower
+    from stageflow_actors.model.stats import BatchStats
 
 _MAX_EARLY_INTERRUPTS = 10_000
 
@@ -64,6 +65,7 @@ class StageActor(Direct):
         self._nursery: Nursery | None = None
         self._hosts: dict[int, StageHost] = {}
         self._preparing: asyncio.Task[int | tuple[int, Failure]] | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self._work = WorkLoop()
         self._context = copy_context()
         self._exchange: Exchange | None = None
@@ -93,7 +95,7 @@ class StageActor(Direct):
         self._followers = followers
         if self._exchange is None:
             self._exchange = Exchange(self._begin, self._settings)
-            await self.open_door(self.exchange, self._settings)
+            await self.open_door(self.exchange, self._settings, self._left_alone)
         if self._parent is not None and self._nursery is None:
             self._nursery = open_nursery(self._parent, self._settings)
         if self._preparing is None:
@@ -147,6 +149,10 @@ class StageActor(Direct):
     async def batches(self) -> dict[int, BatchStats]:
         """What each stage that takes batches has counted; a blocked event loop tells it, too."""
         return _batches_of(dict(self._hosts))
+
+    def _left_alone(self, supervisor: int) -> None:
+        """Ray, too, ends what a dead supervisor has left, but takes its time."""
+        self._leaving = asyncio.ensure_future(go_with(supervisor))
 
     async def _tear_down(self, stages: Sequence[int]) -> dict[int, BatchStats]:
         leaving = {stage: self._hosts.pop(stage) for stage in stages if stage in self._hosts}

@@ -19,7 +19,7 @@ from stageflow_actors import (
     Settings,
     StageLostError,
 )
-from tests.actors.test_processes import gone
+from tests.actors.watching import gone
 from tests.conformance.crossing import Journal
 from tests.conformance.parents import (
     LONG_S,

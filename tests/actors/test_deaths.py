@@ -19,7 +19,8 @@ from stageflow_actors import (
     StageLostError,
     SupervisorLostError,
 )
-from tests.actors.test_processes import gone, three_stages
+from tests.actors.test_processes import three_stages
+from tests.actors.watching import gone
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import WaitForever, ok
 

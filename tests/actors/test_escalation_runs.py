@@ -7,11 +7,10 @@ import signal
 
 import pytest
 
-from stageflow_actors import Pipeline, RayRuntime, RunStatus, Settings, StageKind
+from stageflow_actors import Pipeline, Placement, RayRuntime, RunStatus, Settings, StageKind
 from stageflow_actors.errors import EscalationError
 from stageflow_actors.testing import FaultLedger, Sigkill, faulty
-from tests.actors.test_processes import gone
-from tests.actors.watching import described, pid_of, pids_in, replaced
+from tests.actors.watching import described, gone, pid_of, pids_in, replaced
 from tests.chaos.suffering import quiet
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import After, ok
@@ -25,10 +24,11 @@ SUPERVISOR = "<supervisor>"
 def waiting(folder, name):
     """Its second stage waits for the gate of that name; its third one is idle until then."""
     config = {"folder": folder, "gate": name, "then": "ok"}
+    shared = Placement(share="one")
     return (
         Pipeline(name)
-        .with_stage("first", ok, StageKind.WORK)
-        .with_stage("waits", After, dependencies="first", config=config)
+        .with_stage("first", ok, StageKind.WORK, placement=shared)
+        .with_stage("waits", After, dependencies="first", config=config, placement=shared)
         .with_stage("idle", quiet, StageKind.WORK, dependencies="waits")
     )
 

@@ -17,8 +17,7 @@ from stageflow_actors import (
     StageKind,
 )
 from stageflow_actors.testing import Block, FaultLedger, Sigstop, StopLoop, faulty
-from tests.actors.test_processes import gone
-from tests.actors.watching import pids_in
+from tests.actors.watching import gone, pids_in
 from tests.chaos.suffering import quiet
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]

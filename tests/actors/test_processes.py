@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,23 +16,11 @@ from stageflow_actors import (
     Settings,
     StageKind,
 )
+from tests.actors.watching import gone
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import After, WaitForever, ok
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
-
-
-async def gone(pid):
-    """Returns when no process of that id is left."""
-    while Path(f"/proc/{pid}").exists() and "(zombie)" not in _status(pid):
-        await asyncio.sleep(0.01)
-
-
-def _status(pid):
-    try:
-        return Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return "(zombie)"
 
 
 async def tell_pid(ctx):

@@ -18,8 +18,7 @@ from stageflow_actors import (
     Settings,
     StageKind,
 )
-from tests.actors.test_processes import gone
-from tests.actors.watching import described
+from tests.actors.watching import described, gone
 from tests.conformance.crossing import Gate, Journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]

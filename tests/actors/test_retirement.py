@@ -8,8 +8,7 @@ import os
 import pytest
 
 from stageflow_actors import Pipeline, RayRuntime, RunStatus, Settings, StageKind
-from tests.actors.test_processes import gone
-from tests.actors.watching import replaced
+from tests.actors.watching import gone, replaced
 from tests.conformance.crossing import Gate, Journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]

@@ -66,12 +66,12 @@ async def test_there_are_none_before_they_are_asked_for(scene):
     assert it.hired == []
 
 
-async def test_they_start_one_after_the_other_and_none_is_given_before(scene):
+async def test_they_start_one_after_the_other(scene):
     it = scene(2)
     it.spares.fill()
     it.spares.fill()
     await turns()
-    assert (len(it.hired), it.spares.take()) == (1, None)
+    assert (len(it.hired), it.spares.ready) == (1, 0)
     await it.start(0)
     it.spares.fill()
     await turns()
@@ -93,6 +93,28 @@ async def test_each_is_given_once_and_its_place_is_filled_when_asked(scene):
     it.spares.fill()
     await turns()
     assert len(it.hired) == 2
+
+
+async def test_where_none_is_ready_one_that_is_on_its_way_is_given_once(scene):
+    it = scene(2)
+    it.spares.fill()
+    await turns()
+    await it.start(0)
+    assert [it.spares.take() for _ in range(3)] == [*it.hired, None]
+    await it.start(1)
+    assert (it.spares.ready, len(it.hired)) == (0, 3)
+    it.spares.stop()
+    await it.start(2)
+    assert it.killed == [it.hired[2]]
+
+
+async def test_one_that_was_given_and_could_not_start_is_not_given_again(scene):
+    it = scene(1)
+    it.spares.fill()
+    await turns()
+    assert it.spares.take() is it.hired[0]
+    await it.start(0, error=ConnectionError("no room"))
+    assert it.spares.take() is None
 
 
 async def test_with_none_allowed_there_are_none(scene):

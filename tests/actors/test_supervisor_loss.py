@@ -15,7 +15,7 @@ from stageflow_actors import (
     StageExecutionError,
     SupervisorLostError,
 )
-from tests.actors.watching import is_there, pids_in
+from tests.actors.watching import gone, is_there, pids_in
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.timeout_missions import InFolder
 
@@ -97,7 +97,7 @@ async def test_a_warm_deployment_is_deployed_anew_by_whoever_runs_next(tmp_path)
         told = await entry.deployment.describe()
         os.kill(told["supervisor_pid"], signal.SIGKILL)
         errors = await asyncio.gather(*runs, return_exceptions=True)
-        assert not any(map(is_there, pids_in(told).values()))
+        await asyncio.gather(*map(gone, pids_in(told).values()))
         charged = Journal(tmp_path).lines
         assert [type(error) for error in errors] == [StageExecutionError] * 2
         assert [error.code for error in errors] == ["SUPERVISOR-LOST"] * 2

@@ -16,7 +16,8 @@ from stageflow_actors import (
     StageExecutionError,
     StageKind,
 )
-from tests.actors.test_processes import gone, tell_pid
+from tests.actors.test_processes import tell_pid
+from tests.actors.watching import gone
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
@@ -38,9 +39,10 @@ def edited(number):
     return cell
 
 
-async def test_same_pipeline_runs_on_the_same_processes():
+async def test_same_pipeline_runs_on_the_same_processes_also_at_the_same_time():
     async with RayRuntime() as runtime:
-        first = await pid_of(runtime, pipeline())
+        runs = [pid_of(runtime, pipeline()) for _ in range(4)]
+        (first,) = set(await asyncio.gather(*runs))
         assert await pid_of(runtime, pipeline()) == first
         assert await pid_of(runtime, pipeline().build()) == first
     await gone(first)
@@ -61,12 +63,6 @@ async def test_only_so_many_idle_deployments_are_kept():
         newest = await pid_of(runtime, pipeline("two"))
         await gone(oldest)
         assert await pid_of(runtime, pipeline("two")) == newest
-
-
-async def test_runs_at_the_same_time_share_one_deployment():
-    async with RayRuntime() as runtime:
-        runs = [pid_of(runtime, pipeline()) for _ in range(4)]
-        assert len(set(await asyncio.gather(*runs))) == 1
 
 
 def test_threads_with_their_own_loops_share_one_deployment():

@@ -19,6 +19,12 @@ def is_there(pid):
     return state not in ("Z", "X")
 
 
+async def gone(pid):
+    """Returns when no process of that id runs any more."""
+    while is_there(pid):
+        await asyncio.sleep(_POLL_S)
+
+
 async def described(app, condition):
     """What the deployment says of itself, once that is so."""
     while not condition(told := await app.describe()):

@@ -1,6 +1,6 @@
 """Stage processes that are killed while they work: until it is seen, and until it is made good.
 
-Against an actor that Ray itself restarts, killed by turns with ours.
+Against an actor that Ray itself restarts, killed by turns with ours, and always one at a time.
 """
 
 from __future__ import annotations
@@ -11,49 +11,49 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import ray
 
-from stageflow_actors import NoOpEventSink, Pipeline, RayRuntime, StageContext, StageKind
+from stageflow_actors import (
+    NoOpEventSink,
+    Pipeline,
+    RayRuntime,
+    Settings,
+)
 from stageflow_actors.actors.deployment import Deployment
+from stageflow_actors.testing import StageKiller
 from tests.benchmarks.figures import Figure, Row, percentile_figure
 from tests.benchmarks.measure import Effort
+from tests.benchmarks.mortals import RestartedByRay, Work
 from tests.benchmarks.sessions import local_ray
 
 _STAGES = 4
 _LOAD = 16
+_LOAD_IN_STORM = 64
 _KILLS, _KILLS_QUICK = 45, 4
 _PAUSE_S = (0.1, 0.5)
 _LOOK_S = 0.01
 _MILLISECONDS = 1e3
 _PATIENCE_S = 60.0
+_SEEN, _SERVES = 0, 1
 
 
-class Work:
-    """A stage of ours that may be repeated."""
-
-    kind = StageKind.WORK
-
-    async def execute(self, ctx: StageContext) -> dict[str, Any]:
-        await asyncio.sleep(0.002)
-        return {}
-
-
-class RestartedByRay:
-    """An actor that Ray starts again when it has died."""
-
-    async def pid(self) -> int:
-        return os.getpid()
+_Times = tuple[float, float]
+"""Seconds after a kill: until it is seen, and until a process works in place of the dead one."""
 
 
 async def rows(effort: Effort) -> AsyncIterator[Row]:
-    """How long a death takes to be seen, and to be made good."""
+    """How long a death takes to be seen, and to be made good; alone, and in a storm of them."""
     kills = _KILLS_QUICK if effort.is_quick else _KILLS
     with local_ray():
-        async with RayRuntime(event_sink=NoOpEventSink()).deploy(_pipeline()) as app:
-            for figure in await _measured(app, kills):
-                yield figure
+        ours, peer = await _one_by_one(kills)
+        storm = await _storm(kills)
+    yield _figure("Death of a stage's process seen", ours, peer, _SEEN, 100)
+    yield _figure("Stage works again after a death, a spare ready", ours, peer, _SERVES, 1_000)
+    yield _figure("Death of a stage's process seen in a storm", storm, peer, _SEEN, 100)
+    yield _figure("Stage works again after a death in a storm", storm, peer, _SERVES, 1_000)
 
 
 def _pipeline() -> Pipeline:
@@ -64,31 +64,41 @@ def _pipeline() -> Pipeline:
     return pipeline
 
 
-async def _measured(app: Deployment, kills: int) -> list[Figure]:
+async def _one_by_one(kills: int) -> tuple[list[_Times], list[_Times]]:
+    """Ours, each with a spare, and the actors that Ray restarts, by turns."""
     by_ray = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=0)(RestartedByRay).remote()
     chance = random.Random(7)  # noqa: S311 - no secret, and the same again
-    load = [asyncio.ensure_future(_run_for_ever(app)) for _ in range(_LOAD)]
-    ours: list[tuple[float, float]] = []
-    peer: list[tuple[float, float]] = []
-    unspared: list[tuple[float, float]] = []
-    try:
+    ours: list[_Times] = []
+    peer: list[_Times] = []
+    async with _loaded(_LOAD) as app:
         await _kill_one(app, chance)  # the first death has no spare, and has one started
-        await _a_spare(app)
         for _ in range(kills):
+            await _a_spare(app)
             ours.append(await _kill_one(app, chance))
             peer.append(await _kill_bare(by_ray))
-            await asyncio.sleep(chance.uniform(*_PAUSE_S))
-            unspared.append(await _kill_one(app, chance))
-            await _a_spare(app)
-    finally:
-        for each in load:
-            each.cancel()
-        await asyncio.gather(*load, return_exceptions=True)
-    return [
-        _figure("Death of a stage's process seen", [*ours, *unspared], peer, 0, 100),
-        _figure("Stage works again after a death, a spare ready", ours, peer, 1, 1_000),
-        _figure("Stage works again after a death soon after another", unspared, peer, 1, 1_000),
-    ]
+    ray.kill(by_ray)
+    return ours, peer
+
+
+async def _storm(kills: int) -> list[_Times]:
+    """Whoever is alive may be next, whether or not others are made good by then."""
+    async with _loaded(_LOAD_IN_STORM) as app:
+        async with StageKiller(app, every_s=_PAUSE_S, seed=5) as killer:
+            while len(killer.kills) < kills:
+                await asyncio.sleep(_LOOK_S)
+        return [await _made_good(app, kill.pid, kill.at) for kill in killer.kills]
+
+
+@asynccontextmanager
+async def _loaded(runs: int) -> AsyncIterator[Deployment]:
+    """A deployment that always has so many runs."""
+    settings = Settings(restart_intensity=10_000)  # many die before they have worked on anything
+    runtime = RayRuntime(event_sink=NoOpEventSink(), settings=settings)
+    async with runtime.deploy(_pipeline()) as app, asyncio.TaskGroup() as load:
+        tasks = [load.create_task(_run_for_ever(app)) for _ in range(runs)]
+        yield app
+        for task in tasks:
+            task.cancel()
 
 
 async def _a_spare(app: Deployment) -> None:
@@ -98,8 +108,8 @@ async def _a_spare(app: Deployment) -> None:
 
 def _figure(
     name: str,
-    ours: Sequence[tuple[float, float]],
-    peer: Sequence[tuple[float, float]],
+    ours: Sequence[_Times],
+    peer: Sequence[_Times],
     which: int,
     at_most_ms: float,
 ) -> Figure:
@@ -119,12 +129,14 @@ async def _run_for_ever(app: Deployment) -> None:
         assert result.ok, result.reason
 
 
-async def _kill_one(app: Deployment, chance: random.Random) -> tuple[float, float]:
-    """Seconds until the supervisor has seen it, and until the stage has a process again."""
-    stages = (await app.describe())["stages"]
-    victim = chance.choice(stages)["pid"]
+async def _kill_one(app: Deployment, chance: random.Random) -> _Times:
+    victim = chance.choice((await app.describe())["stages"])["pid"]
     killed_at = time.time()
     os.kill(victim, signal.SIGKILL)
+    return await _made_good(app, victim, killed_at)
+
+
+async def _made_good(app: Deployment, victim: int, killed_at: float) -> _Times:
     async with asyncio.timeout(_PATIENCE_S):
         while True:
             told = (await app.describe())["restarts"]["deaths"]
@@ -134,7 +146,7 @@ async def _kill_one(app: Deployment, chance: random.Random) -> tuple[float, floa
             await asyncio.sleep(_LOOK_S)
 
 
-async def _kill_bare(actor: Any) -> tuple[float, float]:
+async def _kill_bare(actor: Any) -> _Times:
     """The same of an actor that Ray restarts: until a call fails, and until one does not."""
     victim = await actor.pid.remote()
     killed_at = time.time()

@@ -11,12 +11,13 @@ import ray
 
 @contextmanager
 def local_ray() -> Iterator[None]:
-    """Start Ray, and stop it."""
+    """Start Ray as ``RayRuntime`` does, and stop it."""
     ray.init(
         address="local",
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.WARNING,
+        _system_config={"worker_niceness": 0},
     )
     try:
         yield

@@ -10,6 +10,7 @@ from stageflow_actors import (
     ExecutionConfig,
     ExecutionMode,
     Pipeline,
+    Placement,
     RayRuntime,
     RunStatus,
     Settings,
@@ -29,7 +30,7 @@ from stageflow_actors.testing import (
     StopLoop,
     faulty,
 )
-from tests.actors.test_processes import gone
+from tests.actors.watching import gone
 from tests.chaos.suffering import FORMS, quiet
 from tests.conformance.crossing import Journal
 
@@ -50,6 +51,8 @@ DIE = {
     "has no loop": (StopLoop(), 0.3, "STAGE-TIMEOUT"),
 }
 """What it dies of, by itself or by the runtime."""
+TOGETHER = {name: Placement(share="one") for name in ("raises", "hangs", "is slow")}
+"""Those that harm nobody beside them."""
 
 
 async def pids_of(app):
@@ -62,7 +65,10 @@ async def test_each_fault_fires_once_and_the_run_says_what_it_was(faults, ledger
     for name, (fault, timeout, _code) in faults.items():
         runner = faulty(quiet, fault, ledger=ledger, times=1)
         limits = Timeouts(attempt=timeout)
-        pipeline = pipeline.with_stage(name, runner, StageKind.WORK, timeout=limits)
+        place = TOGETHER.get(name)
+        pipeline = pipeline.with_stage(
+            name, runner, StageKind.WORK, timeout=limits, placement=place
+        )
     tolerant = ExecutionConfig(ExecutionMode.CONTINUE_ON_ERROR)
     runtime = RayRuntime(settings=Settings(stop_timeout_s=0.5))
     async with runtime.deploy(pipeline.build(execution=tolerant)) as app:

@@ -159,7 +159,8 @@ def test_local_means_a_ray_of_its_own_whatever_the_environment_says(alone):
     alone.setattr(ray, "init", lambda **options: asked.update(options))
     alone.setattr(ray_connection, "_is_own", lambda: True)
     RayConnection("local", None).open()
-    assert asked == {"address": "local", "include_dashboard": False}
+    workers = {"worker_niceness": 0}
+    assert asked == {"address": "local", "include_dashboard": False, "_system_config": workers}
 
 
 # --- the code that travels ------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from stageflow_actors import (
     StageTimeoutError,
     Timeouts,
 )
-from tests.actors.test_processes import gone
+from tests.actors.watching import gone
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import WaitForever, ok
 from tests.conformance.timeout_missions import (

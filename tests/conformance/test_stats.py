@@ -20,8 +20,7 @@ from stageflow_actors import (
     Settings,
     StageOutput,
 )
-from tests.actors.test_processes import gone
-from tests.actors.watching import described
+from tests.actors.watching import described, gone
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import ok
 

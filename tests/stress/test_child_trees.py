@@ -9,6 +9,7 @@ import time
 import pytest
 
 from stageflow_actors import LocalRuntime, NoOpEventSink, Pipeline, RayRuntime, RunStatus, Settings
+from tests.actors.watching import gone
 from tests.stress.mortal_stages import Branch, Leaf, Log
 
 LEVELS = 5
@@ -27,15 +28,6 @@ def pids_in(tree):
     for child in tree["children"]:
         found |= pids_in(child)
     return found
-
-
-async def gone(pid):
-    while True:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        await asyncio.sleep(0.01)
 
 
 async def test_cancelling_the_root_stops_every_leaf(make, is_full, tmp_path, record_property):
