@@ -81,7 +81,9 @@ class Exchange:
         if again or not post.listens:
             return self._wrapped((*again, *self._gathered()))
         await asyncio.sleep(0)  # what ends in the next turn of the loop is told in that turn
-        if self._ready or post.serial != self._newest:
+        if post.serial != self._newest:  # nor would anybody know that it went to nobody
+            return self._wrapped(())
+        if self._ready:
             return self._wrapped(tuple(self._gathered()))
         return self._wrapped(tuple(await self._news()))
 

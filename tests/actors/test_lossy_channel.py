@@ -89,6 +89,20 @@ async def test_a_call_that_arrives_after_its_repetition_is_not_begun_again():
     assert ends.begun == ["a", "b"]
 
 
+async def test_a_reply_goes_to_the_repetition_of_a_call_that_arrives_together_with_it():
+    ends = Ends(is_held=True)
+    ends.put("a")
+    await settle()
+    ends.calls[0].lose()
+    await settle()
+    for call in ends.calls:
+        call.arrive()
+    await asyncio.sleep(0)  # both are there, and give what ends in the next turn the time to end
+    ends.reply("a")
+    await ends.finish()
+    assert (len(ends.calls), ends.taken) == (2, ["re a"])
+
+
 async def test_a_call_that_nobody_listens_to_any_more_gets_no_reply():
     ends = Ends(is_held=True)
     ends.put("a")
