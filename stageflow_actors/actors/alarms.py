@@ -40,7 +40,9 @@ class Alarms:
     def disarm(self, timer: Timer) -> None:
         """Have it not fire, if it has not yet."""
         self._armed.pop(timer, None)
-        if len(self._queue) > 2 * len(self._armed) + _MOST_IDLE:
+        if not self._armed:
+            self._queue.clear()  # a chain has one at a time: what it keeps, the collector walks
+        elif len(self._queue) > 2 * len(self._armed) + _MOST_IDLE:
             self._queue = [entry for entry in self._queue if self._armed.get(entry[1]) == entry[0]]
             heapify(self._queue)
 

@@ -29,11 +29,12 @@ async def interruptible(
     """Await ``body`` in the current task of ``loop``, which a request to stop cancels."""
     task = asyncio.current_task(loop)
     assert task is not None, "stages are executed in tasks"
-    ctx.cancellation.watch(task.cancel)
+    cancellation, cancel = ctx.cancellation, task.cancel
+    cancellation.watch(cancel)
     try:
         return await body
     finally:
-        ctx.cancellation.unwatch(task.cancel)
+        cancellation.unwatch(cancel)
         if task.cancelling() and not ctx.is_cancelled:
             await forget_own_cancel()
 

@@ -208,7 +208,7 @@ class LocalDeployment(Deployment):
         if parental is not None:
             parental.open(run.log)
         self.outlets.begin(name, run.log)
-        run.ended.add_done_callback(partial(self._ended, name, bodies))
+        run.ended.add_done_callback(partial(self._ended, handle, bodies), context=around)
         limit_s = context.limit_s
         if limit_s is not None:
             limit_s = max(0.0, limit_s - turn.waited_s)
@@ -231,9 +231,14 @@ class LocalDeployment(Deployment):
         if self._live:
             self._sweep_later()
 
-    def _ended(self, name: str, bodies: GatedBodies, _ended: asyncio.Future[RunReport]) -> None:
-        bodies.close()
-        self.room.leave(name)
+    def _ended(
+        self, handle: _LocalRunHandle, bodies: GatedBodies, ended: asyncio.Future[RunReport]
+    ) -> None:
+        try:
+            handle.run_ended(ended)
+        finally:
+            bodies.close()
+            self.room.leave(handle.name)
 
 
 class _Start(NamedTuple):
@@ -269,7 +274,7 @@ class _LocalPieces(NamedTuple):
 class _LocalRunHandle(RunHandle):
     """Of a run that may still wait for its turn, or is refused."""
 
-    __slots__ = ("_desk", "_is_old", "_name", "_outlets", "_room", "_run")
+    __slots__ = ("_desk", "_is_old", "_outlets", "_room", "_run", "name")
 
     def __init__(
         self,
@@ -279,7 +284,7 @@ class _LocalRunHandle(RunHandle):
         settings: Settings,
         desk: HookDesk | None,
     ) -> None:
-        self._name = name
+        self.name = name
         self._room = deployment.room
         self._outlets = deployment.outlets
         self._desk = desk
@@ -292,13 +297,12 @@ class _LocalRunHandle(RunHandle):
         self._run = run
         if self._is_watching:
             self._watch()
-        run.ended.add_done_callback(self._run_ended)
 
     def refuse(self, report: RunReport) -> None:
         """It will not begin at all."""
         if self._desk is not None:
             self._desk.close()
-        self._outlets.close(self._name)
+        self._outlets.close(self.name)
         self._reported(report)
 
     def flush_if_old(self) -> None:
@@ -307,8 +311,9 @@ class _LocalRunHandle(RunHandle):
             self._flush()
         self._is_old = True
 
-    def _run_ended(self, ended: asyncio.Future[RunReport]) -> None:
-        self.take_pieces(self._outlets.close(self._name))
+    def run_ended(self, ended: asyncio.Future[RunReport]) -> None:
+        """Take what there is to tell of it, or why there is nothing."""
+        self.take_pieces(self._outlets.close(self.name))
         defect = ended.exception()
         if defect is None:
             self._reported(ended.result())
@@ -336,10 +341,10 @@ class _LocalRunHandle(RunHandle):
         return None if self._run is None else self._run.failure_of(stage)
 
     def _piece_source(self) -> PieceSource:
-        return _LocalPieces(self._outlets, self._name, self.take_pieces)
+        return _LocalPieces(self._outlets, self.name, self.take_pieces)
 
     def _send_cancel(self, reason: str) -> None:
         if self._run is not None:
             self._run.cancel(reason)
         else:
-            self._room.cancel(self._name, reason)
+            self._room.cancel(self.name, reason)

@@ -15,7 +15,7 @@ from stageflow_actors.actors.given_arrays import given_arrays
 from stageflow_actors.actors.hints import hint_of_error, hint_of_output
 from stageflow_actors.actors.messages import Receipt
 from stageflow_actors.actors.routes import take_route
-from stageflow_actors.actors.sealing import open_output, plain_event, seal
+from stageflow_actors.actors.sealing import open_output, plain_event, seal, seal_data
 from stageflow_actors.actors.wiring import WiredStage
 from stageflow_actors.engine.facts import Ending, Signal
 from stageflow_actors.errors import (
@@ -24,7 +24,8 @@ from stageflow_actors.errors import (
     StageReturnTypeError,
     plain_text,
 )
-from stageflow_actors.model.output import StageOutput, StageStatus, to_output
+from stageflow_actors.model.output import ROUTE, StageOutput, StageStatus, to_output
+from stageflow_actors.model.routing import RoutingDecision
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.stage_context import StageContext
 
@@ -61,6 +62,8 @@ class Receipts:
             try:
                 # A contract is the user's code, too, and sees what was returned once it is sealed.
                 given = {} if self._contracts else given_arrays(returned)
+                if type(returned) is dict and ROUTE not in returned and not ctx.artifacts:
+                    return self._only_data(returned, given, ctx, started_at, spent)
                 output = self.output_of(returned, None)
                 return self._returned(output, given, ctx, started_at, spent)
             except BaseException as raised:
@@ -94,6 +97,25 @@ class Receipts:
             return Receipt.failed(failure, receipt.started_at, receipt.ended_at, receipt.events)
         return receipt._replace(answer=answer)
 
+    def _only_data(
+        self,
+        data: dict[str, Any],
+        given: Mapping[str, Given],
+        ctx: StageContext,
+        started_at: float,
+        spent: float,
+    ) -> Receipt:
+        """``_returned`` for what most bodies return, without an output in between."""
+        made = {**data, **given} if given else data
+        return Receipt(
+            _OK,
+            started_at,
+            started_at + spent,
+            seal_data(made, self._name, int(spent * 1000), max_depth=self._max_depth),
+            events=tuple(map(plain_event, ctx.emitted)) if ctx.emitted else (),
+            signal=self._signal(data, None),
+        )
+
     def _returned(
         self,
         output: StageOutput,
@@ -120,19 +142,19 @@ class Receipts:
             "" if is_ok else output.reason,
             failure,
             tuple(map(plain_event, events)) if events else (),
-            self._signal(output) if is_ok else None,
+            self._signal(output.data, output.routing) if is_ok else None,
             hint=hint,
         )
 
-    def _signal(self, output: StageOutput) -> Signal | None:
+    def _signal(self, data: Mapping[str, Any], routing: RoutingDecision | None) -> Signal | None:
         """What an ok output says to the stages that wait for it, once it keeps its contracts."""
         for contract in self._contracts:
-            contract.check(output.data)
-        skip_reason = output.data.get("skip_reason")
-        if output.routing is None and not self._routes and not skip_reason:
+            contract.check(data)
+        skip_reason = data.get("skip_reason")
+        if routing is None and not self._routes and not skip_reason:
             return None
         reason = plain_text(skip_reason) if skip_reason else ""
-        return Signal(reason, *take_route(output.routing, self._routes, self._name))
+        return Signal(reason, *take_route(routing, self._routes, self._name))
 
     def _raised(
         self,

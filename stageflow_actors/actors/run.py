@@ -225,8 +225,8 @@ class Run:
     def _start(self, command: StartStage) -> None:
         stages, outputs, missing = self._plan.stages, self._outputs, None
         stage = stages[command.stage]
-        given = [each for each in stage.dependencies if each in outputs]
-        inputs = {stages[each].name: outputs[each] for each in given}
+        given = stage.dependencies
+        inputs = {stages[each].name: outputs[each] for each in given if each in outputs}
         if stage.optional:
             missing = missing_inputs(self._machine.state, stage)
             inputs = {name: inputs[name] for name in inputs if name not in missing}

@@ -65,6 +65,15 @@ def seal(
     return sealed if is_plain else _encode_opaque(sealed, stage)
 
 
+def seal_data(
+    data: dict[str, Any], stage: str, duration_ms: int, max_depth: int = DEFAULT_MAX_DEPTH
+) -> SealedOutput:
+    """``seal`` for an ok output with nothing but data, which is no more than ``data`` yet."""
+    frozen, is_plain = _freeze_data(data, stage, max_depth)
+    sealed = StageOutput(StageStatus.OK, frozen, duration_ms=duration_ms)
+    return sealed if is_plain else _encode_opaque(sealed, stage)
+
+
 def open_output(sealed: SealedOutput) -> StageOutput:
     """The output for one reader."""
     if type(sealed) is StageOutput:
@@ -105,13 +114,15 @@ def _fields(output: StageOutput) -> tuple[Any, ...]:
 
 
 def _freeze_data(data: Any, stage: str, max_depth: int) -> tuple[Any, bool]:
-    if not data and isinstance(data, Mapping):
-        return _NO_DATA, True
+    if type(data) is dict:
+        return freeze(data, max_depth=max_depth) if data else (_NO_DATA, True)
     if not isinstance(data, Mapping):
         raise StageReturnTypeError(
             f"The data of stage '{stage}' is {type(data).__qualname__}, which is no mapping.",
             hint="Pass a dict to StageOutput.ok, for example ok(result=value).",
         )
+    if not data:
+        return _NO_DATA, True
     return freeze(data if isinstance(data, dict) else dict(data), max_depth=max_depth)
 
 
@@ -155,7 +166,7 @@ def seal_view(view: RunView) -> RunView | Payload:
                 f"The run cannot use the given data: {error.message}", hint=error.hint
             ) from error
         is_plain = is_plain and data_is_plain
-    sealed = view._replace(data=data)
+    sealed = RunView(view.snapshot, data, *view[2:])
     if is_plain:
         return sealed
     _check_ports(view)
@@ -172,7 +183,7 @@ def seal_view(view: RunView) -> RunView | Payload:
 def _is_plain_snapshot(snapshot: ContextSnapshot) -> bool:
     return (
         type(snapshot) is ContextSnapshot
-        and freeze(snapshot.metadata)[1]
+        and (not snapshot.metadata or freeze(snapshot.metadata)[1])
         and not isinstance(snapshot.extensions, ExtensionBundle)
     )
 

@@ -15,22 +15,26 @@ from stageflow_actors.engine.finalizers import note_over
 from stageflow_actors.engine.guards import disarm_guard
 from stageflow_actors.engine.state import RunState, StageState
 
+# Of every attempt: it takes longer to look a member of an enum up than to do something with it.
+_RUNNING, _RETRYING = StageState.RUNNING, StageState.RETRYING
+_ATTEMPT = TimerKind.ATTEMPT
+
 
 def begin_attempt(state: RunState, index: int, now: float, commands: list[Command]) -> None:
     """Execute a stage for the first time, or once more."""
     stage = state.plan.stages[index]
-    is_repeat = state.stages[index] is StageState.RETRYING
+    is_repeat = state.stages[index] is _RETRYING
     if is_repeat:
         leave_retrying(state, index, commands)
     attempt = state.attempts[index] = state.attempts[index] + 1
-    state.stages[index] = StageState.RUNNING
+    state.stages[index] = _RUNNING
     state.live += 1
     commands.append(EmitEvent(f"stage.{stage.name}.started", now, index, attempt))
     guard = state.feedback.get(index) if state.feedback else None
     feedback = None if guard is None else (guard, state.rounds[guard].rejections)
     commands.append(StartStage(index, attempt, feedback, is_repeat and state.is_suspect(index)))
     if stage.timeout_s is not None:
-        commands.append(ArmTimer(Timer(TimerKind.ATTEMPT, index, attempt), stage.timeout_s))
+        commands.append(ArmTimer(Timer(_ATTEMPT, index, attempt), stage.timeout_s))
     if stage.total_s is not None and not is_repeat:
         commands.append(ArmTimer(Timer(TimerKind.TOTAL, index), stage.total_s))
 
@@ -75,8 +79,8 @@ def end_attempt(state: RunState, index: int, was: StageState, commands: list[Com
     attempt = state.attempts[index]
     state.live -= 1
     if state.plan.stages[index].timeout_s is not None:
-        commands.append(DisarmTimer(Timer(TimerKind.ATTEMPT, index, attempt)))
-    if was is not StageState.RUNNING:
+        commands.append(DisarmTimer(Timer(_ATTEMPT, index, attempt)))
+    if was is not _RUNNING:
         kind = TimerKind.CLEANUP if index in state.heard else TimerKind.STOP
         commands.append(DisarmTimer(Timer(kind, index, attempt)))
         state.heard.discard(index)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from stageflow_actors.engine.state import RunPhase, RunState, StageState
 from stageflow_actors.model.plan import StagePlan
 
+_RUNNING = RunPhase.RUNNING
 _NO_PASS = (StageState.FELL_BACK, StageState.BRANCH_CANCELLED)
 """Neither says that what a guard has judged is good."""
 
@@ -44,7 +45,7 @@ def release(state: RunState, stage: int) -> None:
     waiting_for = state.waiting_for
     for dependent in state.plan.stages[stage].dependents:
         waiting_for[dependent] -= 1
-        if not waiting_for[dependent] and state.phase is RunPhase.RUNNING:
+        if not waiting_for[dependent] and state.phase is _RUNNING:
             state.ready.append(dependent)
 
 

@@ -74,17 +74,20 @@ class RunMachine:
         """Take the facts of one tick; say what to do now."""
         state = self.state
         commands: list[Command] = []
+        now = 0.0
         for fact in facts if len(facts) < 2 else sorted(facts, key=_rank):
             RUN_TRANSITIONS[state.phase, type(fact)](state, fact, commands)
+            now = max(now, fact.at)
         if facts:
-            self._act_on_tick(max(fact.at for fact in facts), commands)
+            self._act_on_tick(now, commands)
         return commands
 
     def _act_on_tick(self, now: float, commands: list[Command]) -> None:
         state = self.state
-        if state.phase is RunPhase.RUNNING and state.tick_causes:
+        if state.tick_causes and state.phase is RunPhase.RUNNING:
             self._stop(now, commands)
-        self._start_ready(now, commands)
+        if state.ready:
+            self._start_ready(now, commands)
         if state.ahead:
             self._catch_up(now, commands)
         state.tick_causes.clear()
@@ -104,21 +107,16 @@ class RunMachine:
 
     def _start_ready(self, now: float, commands: list[Command]) -> None:
         state = self.state
-        is_first = state.ready and not any(state.attempts)
-        if is_first and state.remaining == len(state.stages):
+        if state.remaining == len(state.stages) and not any(state.attempts):
             commands.append(EmitEvent("pipeline.started", now))
         while state.ready:  # a stage that is skipped may make others ready at once
             ready, state.ready = state.ready, []
             for index in sorted(ready) if len(ready) > 1 else ready:
-                self._start_or_skip(index, now, commands)
-
-    def _start_or_skip(self, index: int, now: float, commands: list[Command]) -> None:
-        state = self.state
-        skip = skip_of(state, index)
-        if skip is not None:
-            self._skip(index, skip, now, commands)
-            return
-        begin_attempt(state, index, now, commands)
+                skip = skip_of(state, index)
+                if skip is None:
+                    begin_attempt(state, index, now, commands)
+                else:
+                    self._skip(index, skip, now, commands)
 
     def _skip(self, index: int, skip: Skip, now: float, commands: list[Command]) -> None:
         state = self.state

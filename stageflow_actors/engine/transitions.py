@@ -28,16 +28,18 @@ from stageflow_actors.engine.facts import (
 )
 from stageflow_actors.engine.failures import fail_while_stopping, settle_failure
 from stageflow_actors.engine.guards import note_pass
-from stageflow_actors.engine.state import RunPhase, RunState, StageState
+from stageflow_actors.engine.state import LIVE, RunPhase, RunState, StageState
 from stageflow_actors.engine.timers import fire, out_of_time
 from stageflow_actors.engine.verdict import Cause, CauseKind
 
 RunHandler = Callable[[RunState, Any, list[Command]], None]
 StageHandler = Callable[[RunState, StageEnded, list[Command]], None]
 
+_OK = StageState.OK  # looked up once, as nearly every stage ends so
+
 
 def _completed(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
-    state.stages[fact.stage] = StageState.OK
+    state.stages[fact.stage] = _OK
     release(state, fact.stage)
     _emit_end(state, fact, "completed", commands)
     if state.rounds:
@@ -159,7 +161,7 @@ def _accept(state: RunState, fact: RunAccepted, commands: list[Command]) -> None
 
 def _end_stage(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     current = state.stages[fact.stage]
-    if not current.is_live or fact.attempt != state.attempts[fact.stage]:
+    if current not in LIVE or fact.attempt != state.attempts[fact.stage]:
         state.late_facts += 1
         return
     end_attempt(state, fact.stage, current, commands)

@@ -140,7 +140,8 @@ class StageOutput:
 
 StageReturn = StageOutput | RoutingDecision | dict[str, Any] | None
 """What a stage may return: a dict means ok with that data, ``None`` means ok without any."""
-_ROUTE = "route"
+ROUTE = "route"
+"""The key of a decision among the data."""
 
 
 def to_output(returned: object, stage: str) -> StageOutput:
@@ -156,7 +157,7 @@ def to_output(returned: object, stage: str) -> StageOutput:
     if isinstance(returned, dict):
         return _with_decision(StageOutput(StageStatus.OK, returned))
     if isinstance(returned, RoutingDecision):
-        return _with_decision(StageOutput(StageStatus.OK, {_ROUTE: returned}))
+        return _with_decision(StageOutput(StageStatus.OK, {ROUTE: returned}))
     raise StageReturnTypeError(
         f"Stage '{stage}' returned {type(returned).__qualname__}, "
         "which is no StageOutput, RoutingDecision, dict or None.",
@@ -167,7 +168,7 @@ def to_output(returned: object, stage: str) -> StageOutput:
 def _with_decision(output: StageOutput) -> StageOutput:
     """A decision among the data stands beside it; dependents read the name of the route there."""
     data = output.data
-    decision = data.get(_ROUTE) if isinstance(data, Mapping) else None
+    decision = data.get(ROUTE) if isinstance(data, Mapping) else None
     if not isinstance(decision, RoutingDecision):
         return output
-    return replace(output, data={**data, _ROUTE: decision.selected_route}, routing=decision)
+    return replace(output, data={**data, ROUTE: decision.selected_route}, routing=decision)
