@@ -13,6 +13,7 @@ from tests.engine.graphs import plan_of
 
 DIAMOND = {"source": "", "left": "source", "right": "source", "sink": "left right"}
 LONG_S = 600.0
+FEW_HOSTS = Settings(max_hosts_per_deployment=2)  # some of a chain live together, and some do not
 
 
 class Stopping:
@@ -115,13 +116,13 @@ def chain(folder, hangs=None):
 
 
 async def test_teardown_of_a_reader_comes_before_that_of_what_it_reads(runtime_class, tmp_path):
-    async with runtime_class().deploy(chain(tmp_path)):
+    async with runtime_class(settings=FEW_HOSTS).deploy(chain(tmp_path)):
         pass
     assert Journal(tmp_path).lines == ["sink", "middle", "source"]
 
 
 async def test_a_teardown_that_hangs_does_not_keep_others_from_theirs(runtime_class, tmp_path):
-    runtime = runtime_class(settings=Settings(stop_timeout_s=1.0))
+    runtime = runtime_class(settings=FEW_HOSTS.model_copy(update={"stop_timeout_s": 1.0}))
     async with runtime.deploy(chain(tmp_path, hangs="sink")):
         pass
     lines = Journal(tmp_path).lines

@@ -7,6 +7,7 @@ from stageflow_actors import (
     Pipeline,
     PipelineContext,
     RetryPolicy,
+    Settings,
     StageCancellationRequested,
     StageKind,
     StageOutput,
@@ -43,6 +44,11 @@ def chain(folder, **options):
         .with_stage("first", Works, config=config)
         .with_stage("second", Works, dependencies="first", config=config, **options)
     )
+
+
+def impatient(runtime):
+    """A runtime of the same kind, which leaves a hook little time once its run is over."""
+    return type(runtime)(settings=Settings(cleanup_timeout_s=0.2))
 
 
 def hooked(hook):
@@ -122,13 +128,13 @@ async def test_hook_can_cancel_the_run(run, tmp_path):
 
 
 async def test_run_can_be_cancelled_while_a_hook_takes_its_time(runtime, tmp_path):
-    asked, free = asyncio.Event(), asyncio.Event()
+    asked = asyncio.Event()
 
     async def hook(stage, kind, context):
         asked.set()
-        await free.wait()
+        await asyncio.Event().wait()
 
-    async with runtime.deploy(chain(tmp_path)) as app:
+    async with impatient(runtime).deploy(chain(tmp_path)) as app:
         handle = await app.start(hooked(hook))
         await asked.wait()
         await handle.cancel("enough")
@@ -137,11 +143,12 @@ async def test_run_can_be_cancelled_while_a_hook_takes_its_time(runtime, tmp_pat
     assert Journal(tmp_path).lines == []
 
 
-async def test_stage_whose_hook_takes_too_long_has_timed_out(run, tmp_path):
+async def test_stage_whose_hook_takes_too_long_has_timed_out(runtime, tmp_path):
     async def hook(stage, kind, context):
         if stage == "second":
             await asyncio.Event().wait()
 
-    result = await run(chain(tmp_path, timeout=0.2), hooked(hook))
+    async with impatient(runtime).deploy(chain(tmp_path, timeout=0.2)) as app:
+        result = await (await app.start(hooked(hook))).result()
     assert (result.status, result.stage) == ("timed_out", "second")
     assert Journal(tmp_path).lines == ["first"]

@@ -56,10 +56,10 @@ def walks():
 # --- error codes ----------------------------------------------------------------------------------
 
 
-def codes_in(source):
+def codes_in(tree):
     """What is given as ``code=``, ``default_code =``, ``..._CODE =``, or defaults ``code``."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "code":
             found.append(node.value)
         elif isinstance(node, ast.AnnAssign | ast.Assign):
@@ -78,17 +78,18 @@ def codes_in(source):
     }
 
 
-def texts_like_codes_in(source):
+def texts_like_codes_in(tree):
     """Texts in the form of a code, wherever they stand: capitals, with a hyphen between them."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         text = node.value if isinstance(node, ast.Constant) else None
         if isinstance(text, str) and "-" in text and re.fullmatch(CODE, text):
             yield text
 
 
+@pytest.fixture(scope="module")
 def codes_of_the_library():
-    sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
-    return set().union(*map(codes_in, sources), *map(texts_like_codes_in, sources))
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+    return set().union(*map(codes_in, trees), *map(texts_like_codes_in, trees))
 
 
 def codes_listed_in(guide):
@@ -97,16 +98,16 @@ def codes_listed_in(guide):
     return [cell for cell in cells if re.fullmatch(CODE, cell)]
 
 
-def test_errors_guide_lists_exactly_the_codes_of_the_library():
+def test_errors_guide_lists_exactly_the_codes_of_the_library(codes_of_the_library):
     listed = codes_listed_in("errors.md")
-    assert set(listed) == codes_of_the_library()
+    assert set(listed) == codes_of_the_library
     assert len(listed) == len(set(listed))
 
 
-def test_pipelines_guide_names_only_codes_of_the_library():
+def test_pipelines_guide_names_only_codes_of_the_library(codes_of_the_library):
     listed = set(codes_listed_in("pipelines.md"))
     assert listed
-    assert listed <= codes_of_the_library()
+    assert listed <= codes_of_the_library
 
 
 # --- settings -------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
+from statistics import median
 
 import pytest
 
@@ -32,7 +34,18 @@ async def killed_so_often(killer, most):
         await asyncio.sleep(0.05)
 
 
-async def test_no_run_is_lost_and_no_payment_made_twice(is_full, tmp_path):
+def told_how_soon(deaths, kills, capsys):
+    """How long each kill took to be seen, and to be made good if it was by the end."""
+    by_pid = {death["pid"]: death for death in deaths}
+    for what, when in (("seen", "seen_at"), ("served again", "serving_at")):
+        made = [(by_pid[kill.pid][when], kill.at) for kill in kills]
+        took = sorted(at - killed_at for at, killed_at in made if at is not None)
+        p99 = took[math.ceil(0.99 * len(took)) - 1]
+        with capsys.disabled():
+            print(f"\n{len(took)} kills, {what}: P50 {median(took):.3f} s, P99 {p99:.3f} s")
+
+
+async def test_no_run_is_lost_and_no_payment_made_twice(is_full, tmp_path, capsys):
     count, most = (10_000, 40) if is_full else (100, 2)
     pipeline = steps(3, tmp_path / "log").with_stage(
         "pay", Pay, config={"path": tmp_path / "paid"}, dependencies="step-2", effects="keyed"
@@ -50,7 +63,10 @@ async def test_no_run_is_lost_and_no_payment_made_twice(is_full, tmp_path):
             while not killing.done():  # a machine this fast has to work on
                 statuses[(await (await app.start()).result()).status] += 1
                 count += 1
-        assert (await app.describe())["live_runs"] == 0
+        told = await app.describe()
+        assert told["live_runs"] == 0
+    if is_full:
+        told_how_soon(told["restarts"]["deaths"], killer.kills, capsys)
     assert statuses == {RunStatus.OK: count}
     assert len(killer.kills) >= most
     assert len(payments(tmp_path / "paid")) == count + 1

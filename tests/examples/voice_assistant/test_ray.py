@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from examples.voice_assistant.pipeline import build_pipeline
-from stageflow_actors import LocalRuntime, RayRuntime
+from stageflow_actors import LocalRuntime, RayRuntime, Settings
 from tests.examples.voice_assistant.conftest import ask
 from tests.examples.voice_assistant.recordings import (
     ANSWERED,
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.ray
 
 
 FEW = [ANSWERED[0], UNKNOWN[0], BLOCKED[0]]
+TWO_HOSTS = Settings(max_hosts_per_deployment=2)  # sooner there than a process for each stage
 
 
 async def asked_on(runtime, recordings, folder):
@@ -38,7 +39,7 @@ async def asked_on(runtime, recordings, folder):
 )
 async def test_ray_answers_recordings_as_the_local_runtime_does(recordings, ray_session, tmp_path):
     here = await asked_on(LocalRuntime(), recordings, tmp_path / "here")
-    there = await asked_on(RayRuntime(), recordings, tmp_path / "there")
+    there = await asked_on(RayRuntime(settings=TWO_HOSTS), recordings, tmp_path / "there")
     for one, other in zip(here, there, strict=True):
         assert other.question == one.question
         assert other.answer == one.answer
@@ -46,6 +47,7 @@ async def test_ray_answers_recordings_as_the_local_runtime_does(recordings, ray_
         assert next(sizes) == pytest.approx(next(sizes), rel=0.01)  # the voice is never quite equal
 
 
+@pytest.mark.usefixtures("joined_ray")
 def test_command_answers_from_any_folder_with_a_process_per_stage(tmp_path):
     """The processes of Ray cannot import the example there: its code has to travel."""
     done = subprocess.run(
