@@ -38,6 +38,11 @@ class Hiring:
             lambda: self._actor_class.remote(settings, parent), settings.spare_processes
         )
 
+    def stand_by(self) -> None:
+        """Have spares before anything has died, where they are wanted."""
+        if self._settings.spares_at_start:
+            self.spares.fill()
+
     async def settle(self, post: Post) -> None:
         """Have the post ask for what it gets in this cluster."""
         if post.host.placement is not None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ray
 
+_AT_ONCE = 2
+"""How many start at a time: those that have work need the machine more."""
+
 
 class Spares:
-    """``most`` processes, or none until the first ``fill``: whoever has no deaths pays nothing.
-
-    They start one after the other: those that have work need the machine more.
-    """
+    """``most`` processes, or none until the first ``fill``: whoever has no deaths pays nothing."""
 
     def __init__(self, hire: Callable[[], Any], most: int) -> None:
         self._hire = hire
         self._most = most
         self._ready: list[Any] = []
-        self._starting: Any | None = None
-        self._filling: asyncio.Task[None] | None = None
+        self._starting: list[Any] = []
+        self._starts: set[asyncio.Future[None]] = set()
         self._is_stopped = False
 
     @property
@@ -30,15 +31,12 @@ class Spares:
 
     def take(self) -> Any | None:
         """A process that is there already, or is on its way, if one is."""
-        if self._ready:
-            return self._ready.pop(0)
-        starting, self._starting = self._starting, None
-        return starting
+        waiting = self._ready or self._starting
+        return waiting.pop(0) if waiting else None
 
     def fill(self) -> None:
-        """Have as many as there should be, soon."""
-        if self._filling is None or self._filling.done():
-            self._filling = asyncio.ensure_future(self._fill())
+        """Have as many as there should be, soon; what is started in this turn comes first."""
+        asyncio.get_running_loop().call_soon(self._fill)
 
     def stop(self) -> None:
         """End those that nobody has taken."""
@@ -47,17 +45,27 @@ class Spares:
             ray.kill(actor)
         self._ready.clear()
 
-    async def _fill(self) -> None:
-        while len(self._ready) < self._most and not self._is_stopped:
-            actor = self._starting = self._hire()
-            try:
-                await actor.hello.remote()
-            except Exception:  # whatever kept it from starting: the next death asks again
-                self._starting = None
-                return
-            if self._starting is actor:  # nobody has taken it meanwhile
-                self._starting = None
-                self._take_in(actor)
+    def _fill(self) -> None:
+        while self._is_wanting() and len(self._starts) < _AT_ONCE:
+            actor = self._hire()
+            self._starting.append(actor)
+            start = asyncio.ensure_future(actor.hello.remote())
+            self._starts.add(start)
+            start.add_done_callback(partial(self._started, actor))
+
+    def _is_wanting(self) -> bool:
+        return len(self._ready) + len(self._starting) < self._most and not self._is_stopped
+
+    def _started(self, actor: Any, start: asyncio.Future[None]) -> None:
+        self._starts.discard(start)
+        is_free = actor in self._starting  # nobody has taken it meanwhile
+        if is_free:
+            self._starting.remove(actor)
+        if start.cancelled() or start.exception() is not None:
+            return  # whatever kept it from starting: the next death asks again
+        if is_free:
+            self._take_in(actor)
+        self._fill()
 
     def _take_in(self, actor: Any) -> None:
         if self._is_stopped:

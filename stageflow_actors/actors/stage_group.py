@@ -82,6 +82,7 @@ class StageGroup:
         first = [process for post in self._posts for process in post.staff]
         outcomes = await asyncio.gather(*(process.ready for process in first))
         self._has_started = True
+        self._hiring.stand_by()
         self._scaling.start()
         return {
             process.name: outcome

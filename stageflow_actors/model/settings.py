@@ -68,6 +68,9 @@ class Settings(BaseModel):
     """Processes that a deployment keeps ready once a stage's has died, so that the next one that
     dies is replaced without waiting for a process to start."""
 
+    spares_at_start: bool = False
+    """Whether it has them from the start, and not only after the first death."""
+
     heartbeat_interval_s: Seconds = 1.0
     """How often a stage's process that works is asked whether its event loop still turns."""
 

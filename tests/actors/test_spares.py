@@ -7,8 +7,11 @@ from concurrent.futures import Future
 
 import pytest
 
+from stageflow_actors import Pipeline, RayRuntime, Settings
 from stageflow_actors.actors import spares as spares_module
 from stageflow_actors.actors.spares import Spares
+from tests.actors.test_processes import tell_pid
+from tests.actors.watching import described
 
 
 class Answer:
@@ -66,21 +69,21 @@ async def test_there_are_none_before_they_are_asked_for(scene):
     assert it.hired == []
 
 
-async def test_they_start_one_after_the_other(scene):
-    it = scene(2)
+async def test_two_start_at_a_time_until_there_are_enough(scene):
+    it = scene(4)
     it.spares.fill()
     it.spares.fill()
     await turns()
-    assert (len(it.hired), it.spares.ready) == (1, 0)
-    await it.start(0)
-    it.spares.fill()
-    await turns()
-    assert len(it.hired) == 2
+    assert (len(it.hired), it.spares.ready) == (2, 0)
     await it.start(1)
+    assert (len(it.hired), it.spares.ready) == (3, 1)
+    await it.start(0)
+    await it.start(2)
+    await it.start(3)
     it.spares.fill()
     await turns()
-    assert len(it.hired) == 2
-    assert [it.spares.take() for _ in range(3)] == [*it.hired, None]
+    assert (len(it.hired), it.spares.ready) == (4, 4)
+    assert {it.spares.take() for _ in range(5)} == {*it.hired, None}
 
 
 async def test_each_is_given_once_and_its_place_is_filled_when_asked(scene):
@@ -102,10 +105,23 @@ async def test_where_none_is_ready_one_that_is_on_its_way_is_given_once(scene):
     await it.start(0)
     assert [it.spares.take() for _ in range(3)] == [*it.hired, None]
     await it.start(1)
-    assert (it.spares.ready, len(it.hired)) == (0, 3)
+    assert (it.spares.ready, len(it.hired)) == (0, 4)
     it.spares.stop()
     await it.start(2)
-    assert it.killed == [it.hired[2]]
+    await it.start(3)
+    assert it.killed == it.hired[2:]
+
+
+async def test_those_that_were_given_while_they_started_still_count_as_starting(scene):
+    it = scene(2)
+    it.spares.fill()
+    await turns()
+    assert [it.spares.take() for _ in range(3)] == [*it.hired, None]
+    it.spares.fill()
+    await turns()
+    assert len(it.hired) == 2
+    await it.start(0)
+    assert len(it.hired) == 3
 
 
 async def test_one_that_was_given_and_could_not_start_is_not_given_again(scene):
@@ -174,3 +190,13 @@ async def test_stopping_ends_those_that_wait_and_those_that_come_too_late(scene)
     assert len(it.hired) == 3
     assert given not in it.killed
     assert it.spares.take() is None
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+async def test_a_deployment_may_have_them_from_the_start():
+    pipeline = Pipeline("one").with_stage("a", tell_pid, "work", effects="none")
+    settings = Settings(spare_processes=2, spares_at_start=True)
+    async with RayRuntime(settings=settings).deploy(pipeline) as app:
+        told = await described(app, lambda told: told["restarts"]["spares"] == 2)
+        assert told["restarts"]["deaths"] == []

@@ -33,6 +33,9 @@ _STAGES = 4
 _LOAD = 16
 _LOAD_IN_STORM = 64
 _KILLS, _KILLS_QUICK = 45, 4
+_SPARES = 24
+_MANY = 10_000
+"""Restarts that are let pass: killed this fast, many die before they have worked on anything."""
 _PAUSE_S = (0.1, 0.5)
 _LOOK_S = 0.01
 _MILLISECONDS = 1e3
@@ -49,11 +52,14 @@ async def rows(effort: Effort) -> AsyncIterator[Row]:
     kills = _KILLS_QUICK if effort.is_quick else _KILLS
     with local_ray():
         ours, peer = await _one_by_one(kills)
-        storm = await _storm(kills)
+        storm = await _storm(kills, Settings(restart_intensity=_MANY))
+        ready = await _storm(kills, _with_spares(min(kills, _SPARES)))
     yield _figure("Death of a stage's process seen", ours, peer, _SEEN, 100)
     yield _figure("Stage works again after a death, a spare ready", ours, peer, _SERVES, 1_000)
     yield _figure("Death of a stage's process seen in a storm", storm, peer, _SEEN, 100)
     yield _figure("Stage works again after a death in a storm", storm, peer, _SERVES, 1_000)
+    standing_by = f"The same with {_SPARES} spares from the start"
+    yield _figure(standing_by, ready, peer, _SERVES, 1_000)
 
 
 def _pipeline() -> Pipeline:
@@ -70,19 +76,25 @@ async def _one_by_one(kills: int) -> tuple[list[_Times], list[_Times]]:
     chance = random.Random(7)  # noqa: S311 - no secret, and the same again
     ours: list[_Times] = []
     peer: list[_Times] = []
-    async with _loaded(_LOAD) as app:
+    async with _loaded(_LOAD, Settings(restart_intensity=_MANY)) as app:
         await _kill_one(app, chance)  # the first death has no spare, and has one started
         for _ in range(kills):
-            await _a_spare(app)
+            await _spares(app, 1)
             ours.append(await _kill_one(app, chance))
             peer.append(await _kill_bare(by_ray))
     ray.kill(by_ray)
     return ours, peer
 
 
-async def _storm(kills: int) -> list[_Times]:
+def _with_spares(count: int) -> Settings:
+    return Settings(restart_intensity=_MANY, spare_processes=count, spares_at_start=True)
+
+
+async def _storm(kills: int, settings: Settings) -> list[_Times]:
     """Whoever is alive may be next, whether or not others are made good by then."""
-    async with _loaded(_LOAD_IN_STORM) as app:
+    async with _loaded(_LOAD_IN_STORM, settings) as app:
+        if settings.spares_at_start:
+            await _spares(app, settings.spare_processes)
         async with StageKiller(app, every_s=_PAUSE_S, seed=5) as killer:
             while len(killer.kills) < kills:
                 await asyncio.sleep(_LOOK_S)
@@ -90,9 +102,8 @@ async def _storm(kills: int) -> list[_Times]:
 
 
 @asynccontextmanager
-async def _loaded(runs: int) -> AsyncIterator[Deployment]:
+async def _loaded(runs: int, settings: Settings) -> AsyncIterator[Deployment]:
     """A deployment that always has so many runs."""
-    settings = Settings(restart_intensity=10_000)  # many die before they have worked on anything
     runtime = RayRuntime(event_sink=NoOpEventSink(), settings=settings)
     async with runtime.deploy(_pipeline()) as app, asyncio.TaskGroup() as load:
         tasks = [load.create_task(_run_for_ever(app)) for _ in range(runs)]
@@ -101,8 +112,8 @@ async def _loaded(runs: int) -> AsyncIterator[Deployment]:
             task.cancel()
 
 
-async def _a_spare(app: Deployment) -> None:
-    while not (await app.describe())["restarts"]["spares"]:
+async def _spares(app: Deployment, count: int) -> None:
+    while (await app.describe())["restarts"]["spares"] < count:
         await asyncio.sleep(_LOOK_S)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from stageflow_actors import NoOpEventSink, Pipeline, RayRuntime, RunStatus, Settings
 from stageflow_actors.testing import StageKiller
+from tests.actors.watching import described
 from tests.stress.mortal_stages import DiesOfPoison, Log, Pay, Step, payments
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -45,16 +46,21 @@ def told_how_soon(deaths, kills, capsys):
             print(f"\n{len(took)} kills, {what}: P50 {median(took):.3f} s, P99 {p99:.3f} s")
 
 
-async def test_no_run_is_lost_and_no_payment_made_twice(is_full, tmp_path, capsys):
+@pytest.mark.parametrize("standing_by", [0, 24], ids=["none stands by", "spares stand by"])
+async def test_no_run_is_lost_and_no_payment_made_twice(standing_by, is_full, tmp_path, capsys):
     count, most = (10_000, 40) if is_full else (100, 2)
+    spares = min(standing_by, most)
     pipeline = steps(3, tmp_path / "log").with_stage(
         "pay", Pay, config={"path": tmp_path / "paid"}, dependencies="step-2", effects="keyed"
     )
     statuses = Counter()
     # Killed this fast, many a process dies before it has worked on anything.
-    settings = Settings(restart_intensity=10_000)
+    settings = Settings(
+        restart_intensity=10_000, spare_processes=spares or 1, spares_at_start=spares > 0
+    )
     async with RayRuntime(event_sink=NoOpEventSink(), settings=settings).deploy(pipeline) as app:
         await app.run()
+        await described(app, lambda told: told["restarts"]["spares"] >= spares)
         async with StageKiller(app, every_s=(0.1, 0.5), seed=5) as killer:
             killing = asyncio.ensure_future(killed_so_often(killer, most))
             inputs = ({"input_text": str(number)} for number in range(count))
