@@ -151,8 +151,12 @@ class StageActor(Direct):
         return _batches_of(dict(self._hosts))
 
     def _left_alone(self, supervisor: int) -> None:
-        """Ray, too, ends what a dead supervisor has left, but takes its time."""
-        self._leaving = asyncio.ensure_future(go_with(supervisor))
+        """Ray, too, ends what a dead supervisor has left, but takes its time.
+
+        It may have it where nothing is left to do: its own end is not reported as a crash.
+        """
+        if self._hosts:
+            self._leaving = asyncio.ensure_future(go_with(supervisor))
 
     async def _tear_down(self, stages: Sequence[int]) -> dict[int, BatchStats]:
         leaving = {stage: self._hosts.pop(stage) for stage in stages if stage in self._hosts}
