@@ -50,16 +50,16 @@ _Times = tuple[float, float]
 async def rows(effort: Effort) -> AsyncIterator[Row]:
     """How long a death takes to be seen, and to be made good; alone, and in a storm of them."""
     kills = _KILLS_QUICK if effort.is_quick else _KILLS
+    spares = min(kills, _SPARES)
     with local_ray():
         ours, peer = await _one_by_one(kills)
         storm = await _storm(kills, Settings(restart_intensity=_MANY))
-        ready = await _storm(kills, _with_spares(min(kills, _SPARES)))
+        ready = await _storm(kills, _with_spares(spares))
     yield _figure("Death of a stage's process seen", ours, peer, _SEEN, 100)
     yield _figure("Stage works again after a death, a spare ready", ours, peer, _SERVES, 1_000)
     yield _figure("Death of a stage's process seen in a storm", storm, peer, _SEEN, 100)
     yield _figure("Stage works again after a death in a storm", storm, peer, _SERVES, 1_000)
-    standing_by = f"The same with {_SPARES} spares from the start"
-    yield _figure(standing_by, ready, peer, _SERVES, 1_000)
+    yield _figure(f"The same with {spares} spares from the start", ready, peer, _SERVES, 1_000)
 
 
 def _pipeline() -> Pipeline:

@@ -8,6 +8,7 @@ from stageflow_actors import InMemoryEventSink, LocalRuntime
 from stageflow_actors.serving import ServedPipeline, ServingSettings, build_app
 from tests.serving import flows
 from tests.serving.live import Live, Tokens
+from tests.serving.sockets import open_socket
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +49,10 @@ def live(served, settings):
 def client(live):
     with live.client() as asking:
         yield asking
+
+
+@pytest.fixture
+def socket(live):
+    """A WebSocket to the live server."""
+    with open_socket(live) as opened:
+        yield opened

@@ -42,12 +42,6 @@ def live(gates):
     server.stop()
 
 
-@pytest.fixture
-def socket(live):
-    with open_socket(live) as opened:
-        yield opened
-
-
 # --- how much -------------------------------------------------------------------------------------
 
 

@@ -55,12 +55,6 @@ def live(counters, gates):
 
 
 @pytest.fixture
-def socket(live):
-    with open_socket(live) as opened:
-        yield opened
-
-
-@pytest.fixture
 def begin(socket, gates):
     """Starts a run whose stage begins to send once it is shown; gives the id of the run."""
 

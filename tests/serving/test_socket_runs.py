@@ -53,12 +53,6 @@ def settings():
     return ServingSettings(drain_s=0.2)
 
 
-@pytest.fixture
-def socket(live):
-    with open_socket(live) as opened:
-        yield opened
-
-
 def pass_all(gates, text):
     for number in range(1, 5):
         gates.of(f"{text}.{number}").set()
