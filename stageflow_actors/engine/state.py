@@ -146,10 +146,7 @@ class RunState:
         self.phase = RunPhase.CREATED
         self.stages = [StageState.WAITING] * len(plan.stages)
         self.attempts = [0] * len(plan.stages)
-        self.waiting_for = [
-            len(each.dependencies) + len(each.after) + len(each.gates) + len(each.after_any)
-            for each in plan.stages
-        ]
+        self.waiting_for = [len(stage.strict) + len(stage.after_any) for stage in plan.stages]
         self.remaining = len(plan.stages)
         self.live = 0
         self.retrying = 0
