@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable
 
 from stageflow_actors.actors.cleaning import limited
@@ -11,11 +12,20 @@ from stageflow_actors.actors.failures import Failure, open_exception
 from stageflow_actors.engine.failures import Action
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.policies.execution import OnStageError
+from stageflow_actors.model.redaction.records import log_raised
 from stageflow_actors.model.results import RunResult
 
 logger = logging.getLogger("stageflow_actors")
 
 _NOT_FOR_GOOD = (Action.RETRY.value, Action.GUARD_RETRY.value)
+
+
+def log_failed_call(stage: str, error: BaseException, raised: BaseException) -> None:
+    """Log what ``on_stage_error`` raised, without what it quotes of the ``error`` of the stage."""
+    from stageflow_actors.model.redaction.sources import redactor_of_error
+
+    redactor = redactor_of_error(error, os.environ)
+    log_raised(logger, redactor, raised, "on_stage_error raised for stage '%s'.", stage)
 
 
 class ErrorCalls:
@@ -59,4 +69,4 @@ class ErrorCalls:
         self._told.add(stage)
         raised = await limited(lambda: self._on_stage_error(stage, error), self._limit_s)
         if raised is not None:
-            logger.error("on_stage_error raised for stage '%s'.", stage, exc_info=raised)
+            log_failed_call(stage, error, raised)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
-from typing import Any, NamedTuple
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stageflow_actors.actors.codec import Payload, decode, encode
 from stageflow_actors.errors import (
@@ -16,6 +16,13 @@ from stageflow_actors.errors import (
     describe_exception,
     plain_text,
 )
+from stageflow_actors.model.redaction.records import guard_logs, traceback_text
+
+if TYPE_CHECKING:
+    from stageflow_actors.model.redaction.redactor import Redactor
+    from stageflow_actors.model.stage import StageSpec
+
+guard_logs()
 
 RAISED_CODE = "STAGE-RAISED"
 UNREADABLE_CODE = "OUTPUT-UNREADABLE"
@@ -31,16 +38,23 @@ class Failure(NamedTuple):
     exception: BaseException | Payload
 
 
-def failure_of(error: BaseException) -> Failure:
-    """``error`` described; the exception itself stays the identical object."""
+def failure_of(error: BaseException, redactor: Redactor | None = None) -> Failure:
+    """``error`` described; the exception itself stays the identical object.
+
+    The texts are redacted; without a ``redactor``, of what this process knows to be secret.
+    """
+    if redactor is None:
+        from stageflow_actors.model.redaction.sources import redactor_of_process
+
+        redactor = redactor_of_process(os.environ)
     code, message = RAISED_CODE, describe_exception(error)
     if isinstance(error, StageflowError):
         code, message = plain_text(error.code), plain_text(error.message)
     return Failure(
         code=code,
         error_type=type(error).__qualname__,
-        message=message,
-        traceback=_traceback_text(error),
+        message=redactor.text(message),
+        traceback=redactor.text(traceback_text(error)),
         exception=error,
     )
 
@@ -53,6 +67,13 @@ def unreadable(what: str, error: Exception) -> StageOutputError:
         hint="Its classes must be importable here too, or return plain data.",
         code=UNREADABLE_CODE,
     )
+
+
+def setup_failure(error: BaseException, spec: StageSpec) -> Failure:
+    """``failure_of`` for what a stage raises outside of runs; it may quote its configuration."""
+    from stageflow_actors.model.redaction.sources import redactor_of_stage
+
+    return failure_of(error, redactor_of_stage(spec, os.environ))
 
 
 def setup_error(pipeline: str, stage: str, failure: Failure) -> DeploymentError:
@@ -109,13 +130,6 @@ def open_exception(failure: Failure) -> BaseException:
         error = RemoteStageError(failure.error_type, failure.message)
     error.__cause__ = RemoteTraceback(failure.traceback)
     return error
-
-
-def _traceback_text(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception:
-        return f"{type(error).__name__}: {describe_exception(error)}"
 
 
 def _encode_exception(error: BaseException) -> Payload:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stageflow_actors.actors.sealing import plain_data
 from stageflow_actors.model.routing import RoutingDecision, undecided
+
+if TYPE_CHECKING:
+    from stageflow_actors.model.redaction.redactor import Redactor
 
 Taken = tuple[str | None, Mapping[str, Any] | None]
 """The route, and what the event says about the decision; ``None`` where there is none."""
 
 
-def take_route(decision: RoutingDecision | None, routes: Sequence[str], stage: str) -> Taken:
+def take_route(
+    decision: RoutingDecision | None, routes: Sequence[str], stage: str, redactor: Redactor | None
+) -> Taken:
     """The route that ``stage`` takes among those its branches are on.
+
+    A decision with metadata needs a ``redactor``: the event tells of them.
 
     Raises:
         RoutingError: the branches wait for a decision, and there is none, or none of theirs.
@@ -28,5 +35,5 @@ def take_route(decision: RoutingDecision | None, routes: Sequence[str], stage: s
         "selected_route": decision.selected_route,
         "fallback_route": decision.fallback_route,
         "confidence": decision.confidence,
-        "metadata": plain_data(decision.metadata),
+        "metadata": {} if redactor is None else plain_data(decision.metadata, redactor),
     }

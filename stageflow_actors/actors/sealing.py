@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from stageflow_actors.actors.codec import PROTOCOL, FarOutput, Payload, decode, encode, seal_buffers
 from stageflow_actors.errors import (
@@ -22,6 +22,7 @@ from stageflow_actors.errors import (
     describe_exception,
     plain_text,
 )
+from stageflow_actors.model.events import PROVIDER_CALL, SPAN_CONTENTS, STAGE_TRACED
 from stageflow_actors.model.extensions import ExtensionBundle
 from stageflow_actors.model.frozen import DEFAULT_MAX_DEPTH, FrozenDict, freeze
 from stageflow_actors.model.output import StageArtifact, StageEvent, StageOutput, StageStatus
@@ -29,6 +30,9 @@ from stageflow_actors.model.routing import RoutingDecision
 from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.validated import revive
+
+if TYPE_CHECKING:
+    from stageflow_actors.model.redaction.redactor import Redactor
 
 _REPR_LIMIT = 200
 
@@ -220,30 +224,46 @@ def open_view(sealed: RunView | Payload) -> RunView:
     return RunView(snapshot, data or _NO_DATA, *more)
 
 
-def plain_event(event: StageEvent) -> PlainEvent:
+def plain_event(event: StageEvent, redactor: Redactor) -> PlainEvent:
     """Type, time and data of an event a stage emitted; what is not plain data becomes its ``repr``.
+    All of it redacted; what is for spans alone, as it may be told there.
 
     Events are for observation: odd data in one must not fail a stage, nor travel as code.
     """
     try:
-        return plain_text(event.type), event.timestamp.timestamp(), plain_data(event.data)
+        type_ = redactor.text(plain_text(event.type))
+        return type_, event.timestamp.timestamp(), _data_of(event, redactor)
     except Exception as error:
         text = f"{type(error).__name__}: {describe_exception(error)}"
-        return "stage.event.unreadable", time.time(), {"error": text}
+        return "stage.event.unreadable", time.time(), {"error": redactor.text(text)}
 
 
-def plain_data(data: Mapping[Any, Any]) -> Mapping[str, Any]:
-    """``data`` frozen; what in it is not plain becomes its ``repr``.
+def _data_of(event: StageEvent, redactor: Redactor) -> Mapping[str, Any]:
+    data, for_spans = event.data, None
+    if event.type == PROVIDER_CALL and isinstance(data.get(SPAN_CONTENTS), Mapping):
+        for_spans = {SPAN_CONTENTS: plain_data(data[SPAN_CONTENTS], redactor.for_spans)}
+        data = {name: value for name, value in data.items() if name != SPAN_CONTENTS}
+    elif event.type == STAGE_TRACED and redactor.for_spans is not redactor:
+        for_spans = {SPAN_CONTENTS: plain_data(data, redactor.for_spans)}
+    told = plain_data(data, redactor)
+    return told if for_spans is None else FrozenDict({**told, **for_spans})
+
+
+def plain_data(data: Mapping[Any, Any], redactor: Redactor) -> Mapping[str, Any]:
+    """``data`` frozen and redacted; what in it is not plain becomes its ``repr``.
 
     Raises:
         StageOutputError: it contains itself or is too deep.
     """
     frozen, is_plain = freeze(dict(data))
-    if is_plain:
-        return cast("Mapping[str, Any]", frozen)
-    return {plain_text(key): _plain_or_repr(value) for key, value in data.items()}
+    if not is_plain:
+        parts = data.items()
+        frozen = {plain_text(key): _plain_or_repr(value, redactor) for key, value in parts}
+    clean = redactor.data(frozen)
+    return cast("Mapping[str, Any]", clean if clean is frozen else freeze(clean)[0])
 
 
-def _plain_or_repr(value: Any) -> Any:
+def _plain_or_repr(value: Any, redactor: Redactor) -> Any:
     frozen, is_plain = freeze(value)
-    return frozen if is_plain else repr(value)[:_REPR_LIMIT]
+    # Half a secret could not be told from other text: redacted first, then cut.
+    return frozen if is_plain else redactor.text(repr(value)[: 2 * _REPR_LIMIT])[:_REPR_LIMIT]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import os
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stageflow_actors.actors.failures import failure_of
 from stageflow_actors.actors.messages import Receipt
@@ -22,6 +23,9 @@ from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.output import StageOutput
 from stageflow_actors.model.pipeline_context import PipelineContext, StartHook
 from stageflow_actors.model.plan import StagePlan
+
+if TYPE_CHECKING:
+    from stageflow_actors.model.redaction.redactor import Redactor
 
 
 class Question(NamedTuple):
@@ -52,13 +56,19 @@ class StartHooks:
                     await returned
         except StageCancellationRequested as error:
             output = seal(StageOutput.cancel(error.reason), stage.name, 0)
-            return Receipt(Ending.CANCEL.value, now, now, output, reason=error.reason)
+            reason = self._redactor().text(error.reason)
+            return Receipt(Ending.CANCEL.value, now, now, output, reason=reason)
         except BaseException as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            return Receipt.failed(failure_of(error), now, now)
+            return Receipt.failed(failure_of(error, self._redactor()), now, now)
         return None
+
+    def _redactor(self) -> Redactor:
+        from stageflow_actors.model.redaction.sources import redactor_of_run
+
+        return redactor_of_run(self._context, None, os.environ)
 
 
 class HookDesk:
