@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 
 from stageflow_actors.cli.doctor import doctor
+from stageflow_actors.cli.events import events
 from stageflow_actors.cli.graph import graph
 from stageflow_actors.cli.interrupts import end_at_next_interrupt
 from stageflow_actors.cli.lint import lint
 from stageflow_actors.cli.run import run
 from stageflow_actors.cli.serve import serve
 from stageflow_actors.cli.serve_config import serve_config
+from stageflow_actors.cli.timeline import timeline
 from stageflow_actors.cli.validate import validate
+from stageflow_actors.telemetry.log_environment import begin_logs
 
 
 def _show_version(is_asked: bool) -> None:
@@ -44,7 +47,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for command in (run, serve, serve_config, graph, lint, validate, doctor):
+    for command in (run, serve, serve_config, graph, timeline, events, lint, validate, doctor):
         app.command()(command)
     return app
 
@@ -54,6 +57,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    begin_logs()
     try:
         make_app()()
     finally:

@@ -9,13 +9,16 @@ from typing import Annotated
 
 import typer
 
-from stageflow_actors.cli.failure import CommandError, reporting, stderr_console
+from stageflow_actors.cli.failure import reporting, stderr_console
 from stageflow_actors.cli.loading import load_pipeline
-from stageflow_actors.cli.options import TargetArgument, TracebackOption
+from stageflow_actors.cli.options import AsciiOption, TargetArgument, TracebackOption
+from stageflow_actors.cli.output_file import write_file
+from stageflow_actors.cli.recorded_runs import recorded_run
 from stageflow_actors.cli.stdout import private_stdout, takes_signs
 from stageflow_actors.drawing.diagram import Detail, Diagram, diagram_of
 from stageflow_actors.drawing.dot import to_dot
 from stageflow_actors.drawing.mermaid import to_mermaid
+from stageflow_actors.drawing.run_diagram import with_run
 from stageflow_actors.drawing.scene import Direction
 from stageflow_actors.drawing.svg import to_svg
 from stageflow_actors.drawing.text import DEFAULT_WIDTH, to_text
@@ -61,24 +64,34 @@ def graph(
         int | None,
         typer.Option(help="Columns for text; the terminal's by default.", min=10),
     ] = None,
-    is_ascii: Annotated[
-        bool, typer.Option("--ascii", help="Text without line characters.")
-    ] = False,
+    is_ascii: AsciiOption = False,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="SOURCE[:RUN_ID]",
+            help="Show a recorded run: its outcomes, times and critical path. A file or database "
+            "of events, and the beginning or end of the run's id; the newest run by default.",
+            show_default=False,
+        ),
+    ] = None,
     with_traceback: TracebackOption = False,
 ) -> None:
     """Draw a pipeline: data solid, order dashed, routes labelled.
 
-    Exit code: 0 drawn, 2 unusable pipeline.
+    Exit code: 0 drawn, 2 unusable pipeline or run.
     """
     with private_stdout() as out, reporting(with_traceback=with_traceback):
         diagram = diagram_of(load_pipeline(target).plan, edges)
+        if run is not None:
+            diagram = with_run(diagram, recorded_run(*_place_and_id(run)).story)
         wanted = format_ or _format_of(output)
         is_plain = is_ascii or (output is None and not takes_signs(out.encoding))
         picture = _drawn(diagram, wanted, direction, width, is_plain)
         if output is None:
             out.write(picture)
         else:
-            _write(output, picture)
+            write_file(output, picture)
             stderr_console().print(f"Wrote {output} ({wanted}, {len(diagram.nodes)} stages).")
 
 
@@ -105,12 +118,9 @@ def _format_of(output: Path | None) -> Format:
     return Format.MERMAID if suffix in (".mmd", ".mermaid") else Format.TEXT
 
 
-def _write(path: Path, picture: str) -> None:
-    try:
-        path.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise CommandError(
-            f"{str(path)!r} cannot be written: {error.strerror}.",
-            hint="Give a path in an existing folder that you may write to.",
-            code="CLI-OUTPUT",
-        ) from None
+def _place_and_id(run: str) -> tuple[str, str | None]:
+    """A path may have colons; what is a path is taken as one."""
+    place, colon, run_id = run.rpartition(":")
+    if not colon or not place or Path(run).exists():
+        return run, None
+    return place, run_id or None

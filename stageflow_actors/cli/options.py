@@ -19,4 +19,14 @@ TargetArgument = Annotated[
 TracebackOption = Annotated[
     bool, typer.Option("--traceback", help="Show where an error was raised.")
 ]
+AsciiOption = Annotated[bool, typer.Option("--ascii", help="Text without line characters.")]
+EventsArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="What a sink has recorded: a file of JSON lines, with its rotated parts, or an SQLite "
+        "database; - is JSON lines on standard input.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]

@@ -20,10 +20,13 @@ from stageflow_actors.cli.interrupts import REASON, Interrupts
 from stageflow_actors.cli.loading import Loaded, load_pipeline
 from stageflow_actors.cli.options import JsonOption, TargetArgument, TracebackOption
 from stageflow_actors.cli.run_input import context_of
+from stageflow_actors.cli.run_story import Listener
 from stageflow_actors.cli.stdout import private_stdout
 from stageflow_actors.cli.summary import exit_code_of, print_summary
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.results import RunResult
+from stageflow_actors.telemetry.configured import Configured
+from stageflow_actors.telemetry.environment import configure_from_environment
 
 
 class RuntimeName(StrEnum):
@@ -96,21 +99,25 @@ class _Run:
         self._display: Display = display_for(
             self._console, self._plan, runtime.value, is_quiet=as_json
         )
+        self._listener = Listener(self._display, self._plan.name)
 
     def execute(self) -> ExitCode:
         interrupts = self._interrupts
+        exports = configure_from_environment("driver")
         with interrupts.caught():
+            place = make_runtime(self._runtime)
             with self._display:
                 result = asyncio.run(
                     run_once(
                         self._pipeline,
-                        make_runtime(self._runtime),
+                        place,
                         self._context,
-                        self._display.note,
+                        self._listener.note,
                         interrupts,
                     )
                 )
             self._report(result)
+            end_exports(exports, place)
             if not interrupts.is_set:
                 return exit_code_of(result)
             self._out.flush()
@@ -121,7 +128,8 @@ class _Run:
         if self._as_json:
             self._out.write(to_json(run_document(result, self._runtime.value)))
         else:
-            print_summary(self._console, self._plan, result, with_traceback=self._with_traceback)
+            story, with_traceback = self._listener.story, self._with_traceback
+            print_summary(self._console, self._plan, result, story, with_traceback=with_traceback)
 
     def _report_late(self) -> None:
         """A stage does not stop: say so while there is time."""
@@ -139,6 +147,13 @@ class _Run:
         else:
             self._console.print(f"\n{late.message}\n{late.hint} [{late.code}]")
         self._out.flush()
+
+
+def end_exports(exports: Configured, runtime: Runtime) -> None:
+    """Export what there is: an interrupted command ends without its exit hooks."""
+    if exports.is_any:
+        asyncio.run(runtime.close())
+        exports.shutdown()
 
 
 def make_runtime(name: RuntimeName) -> Runtime:

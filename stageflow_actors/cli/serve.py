@@ -12,10 +12,11 @@ from stageflow_actors.cli.failure import CommandError, reporting, stderr_console
 from stageflow_actors.cli.loading import load
 from stageflow_actors.cli.modules import import_target
 from stageflow_actors.cli.options import TracebackOption
-from stageflow_actors.cli.run import RuntimeName, make_runtime
+from stageflow_actors.cli.run import RuntimeName, end_exports, make_runtime
 from stageflow_actors.cli.serve_options import InsecureOption, OnDisconnectOption, VerifierOption
 from stageflow_actors.cli.target import parse_target
 from stageflow_actors.pipeline import Pipeline, StageGraph
+from stageflow_actors.telemetry.environment import configure_from_environment
 
 if TYPE_CHECKING:
     from stageflow_actors.security import TokenVerifier
@@ -55,6 +56,7 @@ def serve(
             from stageflow_actors.serving.server import make_server, run_server
         except ModuleNotFoundError as missing:
             raise not_installed(missing) from missing
+        exports = configure_from_environment("driver")
         place = make_runtime(runtime)
         app = build_app(
             [_served(each, on_disconnect) for each in targets],
@@ -69,6 +71,7 @@ def serve(
         run_server(server, lambda url: console.print(f"Serving {names} at {url}"))
         with suppress(KeyboardInterrupt):
             asyncio.run(place.flush_events(_FLUSH_S))
+            end_exports(exports, place)
         console.print("Stopped.")
 
 

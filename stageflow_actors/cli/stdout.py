@@ -30,10 +30,24 @@ def private_stdout() -> Iterator[TextIO]:
         yield private
 
 
+@contextmanager
+def ending_with_its_reader(out: TextIO) -> Iterator[None]:
+    """Stop without a word when nobody reads ``out`` any more, as ``head`` does."""
+    try:
+        yield
+        out.flush()
+    except BrokenPipeError:
+        descriptor = _descriptor_of(out)
+        if descriptor is not None:  # what is still in the buffer goes nowhere
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+
+
 def takes_signs(encoding: str | None) -> bool:
     """Whether text in ``encoding`` can hold the lines, bars and arrows of our pictures."""
     try:
-        "─│╌╎╭╮╰╯├┤┬┴┼▶▼·░█".encode(encoding or "ascii")
+        "─│╌╎╭╮╰╯├┤┬┴┼▶▼·░█▓▒═╵".encode(encoding or "ascii")
     except (LookupError, UnicodeEncodeError):
         return False
     return True

@@ -10,10 +10,12 @@ from rich.text import Text
 from stageflow_actors.cli.failure import ExitCode
 from stageflow_actors.cli.stdout import takes_signs
 from stageflow_actors.drawing.labels import short, shown, shown_lines
-from stageflow_actors.drawing.timeline import timeline
+from stageflow_actors.drawing.timeline.chart import chart_of
+from stageflow_actors.drawing.timeline.text import timeline
 from stageflow_actors.model.output import StageStatus
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.results import RunResult, RunStatus, StageFailure
+from stageflow_actors.story.story import RunStory
 
 _MAX_WIDTH = 110
 
@@ -26,9 +28,14 @@ def exit_code_of(result: RunResult) -> ExitCode:
 
 
 def print_summary(
-    console: Console, plan: Plan, result: RunResult, *, with_traceback: bool = False
+    console: Console,
+    plan: Plan,
+    result: RunResult,
+    story: RunStory,
+    *,
+    with_traceback: bool = False,
 ) -> None:
-    """Everything, from the verdict down to the timeline."""
+    """Everything, from the verdict down to the timeline, which ``story`` tells."""
     width = min(console.width, _MAX_WIDTH)
     console.print()
     console.print(_verdict(plan, result), soft_wrap=True)
@@ -38,7 +45,8 @@ def print_summary(
         console.print(line, overflow="ellipsis", no_wrap=True)
     is_plain = not takes_signs(console.encoding)
     console.print()
-    console.print(timeline(plan, result, width=width, is_plain=is_plain), end="", no_wrap=True)
+    chart = chart_of(story, stages=plan.stage_names)
+    console.print(timeline(chart, width=width, is_plain=is_plain), end="", no_wrap=True)
 
 
 def _verdict(plan: Plan, result: RunResult) -> Text:

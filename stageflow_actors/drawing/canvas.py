@@ -12,8 +12,8 @@ _UPRIGHT = UP | DOWN
 
 _SOLID = "─╵╷│╴╯╮┤╶╰╭├─┴┬┼"
 """By the sum of the arms that a piece of line has."""
-_SIGNS = "─│╌╎▶▼…·░█╭╮╰╯├┤┬┴┼╴╶╵╷"
-_IN_ASCII = "-|.:>v~.o#+++++++++--||"
+_SIGNS = "─│╌╎▶▼…·░█╭╮╰╯├┤┬┴┼╴╶╵╷▓▒═→µ"
+_IN_ASCII = "-|.:>v~.o#+++++++++--||xs=>u"
 
 Cell = tuple[int, int]
 """Row and column."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from stageflow_actors.drawing.reduction import implied_pairs
 from stageflow_actors.model.plan import Plan, StagePlan
+from stageflow_actors.story.parts import Outcome
 
 ANY_END = "any end"
 """The label of an order edge that a failed or cancelled stage satisfies, too."""
@@ -35,6 +36,18 @@ class Detail(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a stage in one run: ``told`` in a few words, with its time.
+
+    ``outcome`` is ``None`` where it did not start.
+    """
+
+    outcome: Outcome | None
+    told: str
+    is_critical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One stage. ``is_optional``: it may be skipped, by a condition or by a route."""
 
@@ -42,6 +55,7 @@ class Node:
     kind: str
     is_router: bool = False
     is_optional: bool = False
+    fate: Fate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +66,31 @@ class Edge:
     target: int
     kind: EdgeKind
     label: str = ""
+    is_critical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """Stages in topological order, the edges to draw, and how many of each kind are not drawn."""
+    """Stages in topological order, the edges to draw, and how many of each kind are not drawn.
+
+    ``notes`` are what else there is to say. Where it shows a run, all nodes have a ``fate``.
+    """
 
     title: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     hidden: dict[EdgeKind, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_of_run(self) -> bool:
+        """Whether it shows what became of the stages."""
+        return any(node.fate is not None for node in self.nodes)
 
     def footnotes(self) -> list[str]:
-        """One sentence for each kind of edge that is left out."""
-        return [_footnote(kind, count) for kind, count in self.hidden.items() if count]
+        """The notes, and one sentence for each kind of edge that is left out."""
+        left_out = [_footnote(kind, count) for kind, count in self.hidden.items() if count]
+        return [*self.notes, *left_out]
 
 
 def diagram_of(plan: Plan, detail: Detail = Detail.NEEDED) -> Diagram:

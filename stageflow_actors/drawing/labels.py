@@ -14,6 +14,8 @@ _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 
 def shown(text: str) -> str:
     """``text`` on one line, with what cannot be shown written as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(_escape(char) if _is_unshown(char) else char for char in text)
 
 
@@ -38,7 +40,7 @@ def short(text: str, max_cells: int = MAX_CELLS) -> str:
 
 def cells(text: str) -> int:
     """How many columns of a terminal ``text`` takes."""
-    return sum(map(_cells_of, text))
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
 
 
 def padded(text: str, width: int) -> str:

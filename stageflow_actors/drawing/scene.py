@@ -175,7 +175,8 @@ class _Layout:
 
 
 def _width_of(node: Node) -> float:
-    return max(_MIN_NODE_WIDTH, cells(short(node.name)) * CELL + _BESIDE_NAME)
+    told = 0.0 if node.fate is None else cells(short(node.fate.told)) * SMALL_CELL
+    return max(_MIN_NODE_WIDTH, max(cells(short(node.name)) * CELL, told) + _BESIDE_NAME)
 
 
 def _label_width(edge: Edge) -> float:

@@ -6,8 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from stageflow_actors.drawing.diagram import Diagram, EdgeKind
+from stageflow_actors.drawing.diagram import Diagram, EdgeKind, Node
 from stageflow_actors.drawing.labels import cells, short, shown
+from stageflow_actors.drawing.run_looks import (
+    CRITICAL_ARROW,
+    RUN_STYLE,
+    class_of,
+    legend_width,
+    run_legend,
+)
 from stageflow_actors.drawing.scene import (
     MARGIN,
     SMALL_CELL,
@@ -18,6 +25,7 @@ from stageflow_actors.drawing.scene import (
     scene_of,
 )
 from stageflow_actors.drawing.svg_style import ARROWS, STYLE, color_class
+from stageflow_actors.story.parts import Outcome
 
 _LEGEND_HEIGHT = 26.0
 _NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
@@ -30,7 +38,10 @@ def to_svg(diagram: Diagram, direction: Direction = Direction.AUTO) -> str:
     """The picture as an SVG document."""
     scene = scene_of(diagram, direction)
     notes = [*_legend(diagram), *diagram.footnotes()]
+    if diagram.is_of_run:
+        notes = ["", *notes]  # where the swatches are
     width = max([scene.width, *(2 * MARGIN + cells(note) * SMALL_CELL for note in notes)])
+    width = max(width, 2 * MARGIN + legend_width(*_run_marks(diagram)))
     height = scene.height + (MARGIN / 2 + _LEGEND_HEIGHT * 0.7 * len(notes) if notes else 0)
     return "\n".join([*_markup(diagram, scene, notes, width, height), ""])
 
@@ -49,13 +60,20 @@ def _markup(
     yield f"<desc>{xml_text(_in_words(diagram))}</desc>"
     yield STYLE
     yield ARROWS
+    if diagram.is_of_run:
+        yield RUN_STYLE
+        yield CRITICAL_ARROW
     yield f'<rect class="page" width="{width:.0f}" height="{height:.0f}" rx="10"/>'
-    yield from (_line(curve, scene.direction) for curve in scene.curves)
+    above = sorted(scene.curves, key=lambda curve: curve.edge.is_critical)
+    yield from (_line(curve, scene.direction) for curve in above)
     yield from map(_stage, scene.boxes)
     yield from (_label(curve, scene.direction) for curve in scene.curves if curve.edge.label)
     for number, note in enumerate(notes):
         y = scene.height + MARGIN / 2 + number * _LEGEND_HEIGHT * 0.7
-        yield f'<text class="note" x="{MARGIN:.1f}" y="{y:.1f}">{xml_text(note)}</text>'
+        if note:
+            yield f'<text class="note" x="{MARGIN:.1f}" y="{y:.1f}">{xml_text(note)}</text>'
+        else:
+            yield run_legend(*_run_marks(diagram), MARGIN, y)
     yield "</svg>"
 
 
@@ -64,15 +82,28 @@ def _in_words(diagram: Diagram) -> str:
     return f"Pipeline of {count} stages: {', '.join(shown(node.name) for node in diagram.nodes)}."
 
 
+def _run_marks(diagram: Diagram) -> tuple[set[Outcome | None], bool]:
+    """The outcomes in the picture, and whether there is a critical path in it."""
+    fates = [node.fate for node in diagram.nodes if node.fate is not None]
+    return {fate.outcome for fate in fates}, any(fate.is_critical for fate in fates)
+
+
+def _class_of(node: Node) -> str:
+    if node.fate is None:
+        return color_class(node.kind)
+    return f"ran {class_of(node.fate.outcome)}{' critical' if node.fate.is_critical else ''}"
+
+
 def _stage(box: Box) -> str:
     name, full = short(box.node.name), shown(box.node.name)
+    second = box.node.kind if box.node.fate is None else short(box.node.fate.told)
     optional = " optional" if box.node.is_optional else ""
     shape = _hexagon(box) if box.node.is_router else _rectangle(box)
     tip = f"<title>{xml_text(full)}</title>" if name != full else ""
     return (
-        f'<g class="stage {color_class(box.node.kind)}{optional}">{tip}{shape}'
+        f'<g class="stage {_class_of(box.node)}{optional}">{tip}{shape}'
         f'<text class="name" x="{box.x:.1f}" y="{box.y - 2:.1f}">{xml_text(name)}</text>'
-        f'<text class="kind" x="{box.x:.1f}" y="{box.y + 14:.1f}">{xml_text(box.node.kind)}</text>'
+        f'<text class="kind" x="{box.x:.1f}" y="{box.y + 14:.1f}">{xml_text(second)}</text>'
         "</g>"
     )
 
@@ -103,8 +134,10 @@ def _line(curve: Curve, direction: Direction) -> str:
             steps.append(f"L{point[0]:.1f},{point[1]:.1f}")
         else:
             steps.append(_bow(curve.points[number], point, direction))
-    kind = curve.edge.kind.value
-    return f'<path class="edge {kind}" d="{" ".join(steps)}" marker-end="url(#{kind}-end)"/>'
+    kind = tip = curve.edge.kind.value
+    if curve.edge.is_critical:
+        kind, tip = f"{kind} critical", "critical"
+    return f'<path class="edge {kind}" d="{" ".join(steps)}" marker-end="url(#{tip}-end)"/>'
 
 
 def _bow(start: tuple[float, float], end: tuple[float, float], direction: Direction) -> str:

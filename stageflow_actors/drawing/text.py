@@ -72,6 +72,8 @@ def _legend(diagram: Diagram) -> list[str]:
         parts.append("<name> decides which of the labelled lines is taken")
     if any(node.is_optional for node in diagram.nodes):
         parts.append("(name) may be skipped")
+    if any(node.fate is not None and node.fate.is_critical for node in diagram.nodes):
+        return [*(["; ".join(parts)] if parts else []), "* on the critical path"]
     return ["; ".join(parts)] if parts else []
 
 

@@ -35,11 +35,15 @@ def draw_down(diagram: Diagram, layered: Layered, order: Order) -> Canvas | None
 
 
 def caption(node: Node) -> str:
-    """The name as it stands in a drawing: ``<router>``, ``(may be skipped)``."""
+    """The name in a drawing: ``<router>``, ``(may be skipped)``, ``*critical 1.2 s``."""
     name = short(node.name)
     if node.is_router:
-        return f"<{name}>"
-    return f"({name})" if node.is_optional else name
+        name = f"<{name}>"
+    elif node.is_optional:
+        name = f"({name})"
+    if node.fate is None:
+        return name
+    return f"{'*' if node.fate.is_critical else ''}{name} {short(node.fate.told)}"
 
 
 class _Drawing:

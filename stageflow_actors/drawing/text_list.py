@@ -39,8 +39,11 @@ def _reasons(diagram: Diagram, place: int, names: list[str]) -> Iterator[str]:
         these = [edge for edge in ordered if (edge.label == ANY_END) == is_any]
         if these:
             yield f"{phrase} {_listed(these, names)}"
-    if diagram.nodes[place].is_optional:
+    node = diagram.nodes[place]
+    if node.is_optional:
         yield "may be skipped"
+    if node.fate is not None:
+        yield f"{short(node.fate.told)}{', critical' if node.fate.is_critical else ''}"
 
 
 def _listed(edges: list[Edge], names: list[str]) -> str:

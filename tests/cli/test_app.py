@@ -1,16 +1,16 @@
 """The program as a whole."""
 
 import importlib.metadata
-import os
 import subprocess
 import sys
 
 import pytest
 
 from stageflow_actors.cli.app import make_app
+from tests.cli.sessions import typed
 from tests.style.sources import LIBRARY
 
-COMMANDS = ["run", "graph", "lint", "doctor"]
+COMMANDS = ["run", "graph", "timeline", "events", "lint", "doctor"]
 
 
 def test_the_version_is_that_of_the_distribution(call):
@@ -42,8 +42,7 @@ def test_an_unknown_command_is_bad_usage_with_a_near_name(call):
     assert "graph" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "graph", "lint"])
-def test_a_terminal_that_lacks_characters_gets_what_it_has(write, folder, command):
+def test_a_terminal_that_lacks_characters_gets_what_it_has(write, folder):
     write(
         """
         async def zähle(ctx): return {"größe": ctx.inputs.has_output("längst nicht mehr")}
@@ -51,19 +50,12 @@ def test_a_terminal_that_lacks_characters_gets_what_it_has(write, folder, comman
         p = p.with_stage("x" * 60, zähle, "work")
         """
     )
-    program = "from stageflow_actors.cli.app import main; main()"
-    options = ["--runtime", "local"] if command == "run" else []
-    done = subprocess.run(
-        [sys.executable, "-c", program, command, "shop:p", *options],
-        cwd=folder,
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == (1 if command == "lint" else 0), done.stderr
-    assert b"z?hle" in done.stdout
-    assert done.stdout.isascii()
-    assert b"Traceback" not in done.stderr
+    ends_with = {"run shop:p --runtime local": 0, "graph shop:p": 0, "lint shop:p": 1}
+    answers = typed(list(ends_with), folder, columns=80, encoding="ascii")
+    for answer, (command, code) in zip(answers, ends_with.items(), strict=True):
+        assert answer.code == code, answer.output
+        assert "z?hle" in answer.output, command
+        assert "Traceback" not in answer.output
 
 
 def test_each_program_is_made_anew():

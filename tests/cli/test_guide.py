@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 
 import pytest
 
 from stageflow_actors.cli.app import make_app
 from stageflow_actors.lint.findings import Rule
+from tests.cli.sessions import typed
 from tests.docs import documents
 
 GUIDE = documents.ROOT / "docs" / "guides" / "command-line.md"
-PROGRAM = "from stageflow_actors.cli.app import main; main()"
+NAME = "stageflow-actors "
 PROMPT = "$ "
+ASKS_FOR_THE_CODE = "echo $?"
 
 
 @pytest.fixture
@@ -38,36 +36,25 @@ def shown_sessions():
                 yield command, output
 
 
-def typed(command, folder):
-    _program, *arguments = shlex.split(command)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "90", "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.stdout, done.returncode
-
-
 def without_times(output):
     """Lines without what differs from run to run: times, and the bars that show them."""
-    lines = re.sub(r"[·░█]+.*", "", re.sub(r"\d+\.\d ", "N ", output)).splitlines()
+    numbers = re.sub(r"\d+\.\d |<?\d+%", "N ", output)
+    lines = re.sub(r"[·░█▓╵]+.*", "", numbers).splitlines()
     return [" ".join(line.split()) for line in lines if line.strip()]
 
 
 def test_the_sessions_in_the_guide_are_real(files):
-    code, count = None, 0
-    for command, output in shown_sessions():
-        if command == "echo $?":
+    shown = list(shown_sessions())
+    commands = [command for command, _output in shown if command != ASKS_FOR_THE_CODE]
+    assert len(commands) == 6
+    answers = iter(typed([command.removeprefix(NAME) for command in commands], files, columns=90))
+    code = None
+    for command, output in shown:
+        if command == ASKS_FOR_THE_CODE:
             assert output.strip() == str(code)
-            continue
-        printed, code = typed(command, files)
-        assert without_times(printed) == without_times(output), command
-        count += 1
-    assert count == 6
+        else:
+            printed, code = next(answers)
+            assert without_times(printed) == without_times(output), command
 
 
 def test_the_guide_lists_exactly_the_commands():

@@ -124,7 +124,7 @@ RUNTIMES = ["local", pytest.param("ray", marks=pytest.mark.ray)]
 ALONE = ["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.stress])]
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", ALONE)
 def test_interrupted_run_is_cancelled_and_leaves_no_process(tmp_path, runtime):
     ended = Interrupted(tmp_path, "shop:waits", "--runtime", runtime)
     assert ended.code == 130, ended.stderr
@@ -180,7 +180,7 @@ def test_interrupted_stages_of_every_kind_end_together(tmp_path):
     assert set(document["cancelled"]) == set(stages)
     assert (tmp_path / "told").exists()  # who can be told was, though others cannot
     assert is_zombie(int((tmp_path / "child").read_text()))
-    assert ended.left == set()
+    assert (ended.left, ended.had > 3) == (set(), True)
 
 
 @pytest.mark.parametrize("runtime", ALONE)

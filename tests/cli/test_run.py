@@ -175,7 +175,9 @@ def test_summary_has_the_outputs_that_nobody_reads_on(run):
 
 def test_summary_has_a_timeline(run):
     lines = run("talk", "--text", "hi").stdout.splitlines()
-    head = next(index for index, line in enumerate(lines) if line.split() == ["started", "worked"])
+    head = next(
+        index for index, line in enumerate(lines) if line.split() == ["started", "worked", "path"]
+    )
     assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["hear", "speak"]
     assert all("█" in line for line in lines[head + 1 : head + 3])
 

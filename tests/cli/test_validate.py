@@ -164,6 +164,7 @@ def test_a_file_with_problems_is_unusable_and_every_problem_is_shown(call, files
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("joined_ray")
 def test_modules_beside_the_file_travel_to_the_processes_of_the_stages(files, folder):
     (folder / "shop.py").rename(files / "shop.py")
     arguments = ["run", "flows/sound.yaml", "--text", "hello", "--json"]
