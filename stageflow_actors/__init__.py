@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from stageflow_actors.actors.ray_runtime import RayRuntime
     from stageflow_actors.actors.registry import PipelineRegistry
     from stageflow_actors.actors.runtime import Runtime
+    from stageflow_actors.adapters.analytics.buffered import AUDIT_EVENTS, BufferedExporter
+    from stageflow_actors.adapters.analytics.composite import CompositeExporter
+    from stageflow_actors.adapters.analytics.console import ConsoleExporter
+    from stageflow_actors.adapters.analytics.event import AnalyticsEvent
+    from stageflow_actors.adapters.analytics.exporter import AnalyticsExporter
+    from stageflow_actors.adapters.analytics.json_file import JSONFileExporter
+    from stageflow_actors.adapters.analytics.sink import AnalyticsSink
+    from stageflow_actors.adapters.analytics.statistics import AnalyticsStatistics
     from stageflow_actors.adapters.bounded import BackpressureAwareEventSink
     from stageflow_actors.adapters.event_queue import BackpressureMetrics
     from stageflow_actors.adapters.event_table import StoredEvent
@@ -174,6 +182,7 @@ if TYPE_CHECKING:
     from stageflow_actors.model.streaming import Audience, StreamPiece
     from stageflow_actors.model.subpipeline import SubpipelineResult
     from stageflow_actors.model.timer import PipelineTimer
+    from stageflow_actors.model.trace import TraceContext
     from stageflow_actors.pipeline import Pipeline, StageGraph, run_stage
     from stageflow_actors.pipeline_files import load_pipelines
     from stageflow_actors.ports import EventSink, IdempotencyStore, SelectiveEventSink
@@ -207,10 +216,16 @@ if TYPE_CHECKING:
         TokenVerifier,
         new_api_key,
     )
+    from stageflow_actors.telemetry.logs import JSONLogFormatter, configure_logging
 
 _LAZY = {
+    "AUDIT_EVENTS": "stageflow_actors.adapters.analytics.buffered",
     "AdmissionRefusedError": "stageflow_actors.errors",
     "AmbiguousInputError": "stageflow_actors.errors",
+    "AnalyticsEvent": "stageflow_actors.adapters.analytics.event",
+    "AnalyticsExporter": "stageflow_actors.adapters.analytics.exporter",
+    "AnalyticsSink": "stageflow_actors.adapters.analytics.sink",
+    "AnalyticsStatistics": "stageflow_actors.adapters.analytics.statistics",
     "Ancestry": "stageflow_actors.model.ancestry",
     "ApiKeyRecord": "stageflow_actors.security",
     "ApiKeyVerifier": "stageflow_actors.security",
@@ -227,6 +242,7 @@ _LAZY = {
     "BatchStats": "stageflow_actors.model.stats",
     "Batching": "stageflow_actors.model.policies.batching",
     "BreakerPolicy": "stageflow_actors.model.policies.breaker",
+    "BufferedExporter": "stageflow_actors.adapters.analytics.buffered",
     "ChildRunMetrics": "stageflow_actors.engine.child_runs",
     "ChildRunTracker": "stageflow_actors.engine.child_runs",
     "ChildTrackerMetricsInterceptor": "stageflow_actors.interceptors",
@@ -234,8 +250,10 @@ _LAZY = {
     "CircuitBreakerOpenError": "stageflow_actors.errors",
     "CleanupClosedError": "stageflow_actors.errors",
     "CleanupFailure": "stageflow_actors.model.cleanup",
+    "CompositeExporter": "stageflow_actors.adapters.analytics.composite",
     "ConfigurationError": "stageflow_actors.errors",
     "ConfigurationProblem": "stageflow_actors.errors",
+    "ConsoleExporter": "stageflow_actors.adapters.analytics.console",
     "ContextSnapshot": "stageflow_actors.model.snapshot",
     "ContractCompatibilityReport": "stageflow_actors.contracts",
     "ContractErrorInfo": "stageflow_actors.errors",
@@ -281,7 +299,9 @@ _LAZY = {
     "InterceptorResult": "stageflow_actors.interceptors",
     "InterceptorReturnTypeError": "stageflow_actors.errors",
     "InvalidRunInputError": "stageflow_actors.errors",
+    "JSONFileExporter": "stageflow_actors.adapters.analytics.json_file",
     "JSONLEventSink": "stageflow_actors.adapters.jsonl",
+    "JSONLogFormatter": "stageflow_actors.telemetry.logs",
     "JitterStrategy": "stageflow_actors.model.policies.retry",
     "JwksDocument": "stageflow_actors.security",
     "JwksUrl": "stageflow_actors.security",
@@ -383,6 +403,7 @@ _LAZY = {
     "TimeoutInterceptor": "stageflow_actors.interceptors",
     "Timeouts": "stageflow_actors.model.policies.timeouts",
     "TokenVerifier": "stageflow_actors.security",
+    "TraceContext": "stageflow_actors.model.trace",
     "TracingInterceptor": "stageflow_actors.interceptors",
     "TransientError": "stageflow_actors.errors",
     "TypedStageOutput": "stageflow_actors.contracts",
@@ -391,6 +412,7 @@ _LAZY = {
     "Usage": "stageflow_actors.providers",
     "cancel_output": "stageflow_actors.model.payloads",
     "clear_event_sink": "stageflow_actors.actors.observation",
+    "configure_logging": "stageflow_actors.telemetry.logs",
     "event_statistics": "stageflow_actors.actors.observation",
     "fail_output": "stageflow_actors.model.payloads",
     "flush_events": "stageflow_actors.actors.observation",
@@ -429,8 +451,13 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "AUDIT_EVENTS",
     "AdmissionRefusedError",
     "AmbiguousInputError",
+    "AnalyticsEvent",
+    "AnalyticsExporter",
+    "AnalyticsSink",
+    "AnalyticsStatistics",
     "Ancestry",
     "ApiKeyRecord",
     "ApiKeyVerifier",
@@ -447,6 +474,7 @@ __all__ = [
     "BatchStats",
     "Batching",
     "BreakerPolicy",
+    "BufferedExporter",
     "ChildRunMetrics",
     "ChildRunTracker",
     "ChildTrackerMetricsInterceptor",
@@ -454,8 +482,10 @@ __all__ = [
     "CircuitBreakerOpenError",
     "CleanupClosedError",
     "CleanupFailure",
+    "CompositeExporter",
     "ConfigurationError",
     "ConfigurationProblem",
+    "ConsoleExporter",
     "ContextSnapshot",
     "ContractCompatibilityReport",
     "ContractErrorInfo",
@@ -501,7 +531,9 @@ __all__ = [
     "InterceptorResult",
     "InterceptorReturnTypeError",
     "InvalidRunInputError",
+    "JSONFileExporter",
     "JSONLEventSink",
+    "JSONLogFormatter",
     "JitterStrategy",
     "JwksDocument",
     "JwksUrl",
@@ -603,6 +635,7 @@ __all__ = [
     "TimeoutInterceptor",
     "Timeouts",
     "TokenVerifier",
+    "TraceContext",
     "TracingInterceptor",
     "TransientError",
     "TypedStageOutput",
@@ -611,6 +644,7 @@ __all__ = [
     "Usage",
     "cancel_output",
     "clear_event_sink",
+    "configure_logging",
     "event_statistics",
     "fail_output",
     "flush_events",

@@ -9,17 +9,19 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
 
 from stageflow_actors.actors.doors import door_of
-from stageflow_actors.actors.event_pump import PumpSource
+from stageflow_actors.actors.feed import Feed
+from stageflow_actors.actors.gauges import Gauges
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.mapping import RunMap
 from stageflow_actors.actors.messages import StageKey
 from stageflow_actors.errors import DeploymentClosedError
 from stageflow_actors.model.context import RunContext
-from stageflow_actors.model.events import Event
+from stageflow_actors.model.events import Event, run_labels
 from stageflow_actors.model.pipeline_context import PipelineContext, to_pipeline_context
 from stageflow_actors.model.policies.execution import ExecutionMode
 from stageflow_actors.model.results import PipelineResults, RunResult
@@ -34,10 +36,12 @@ RunInput = str | Mapping[str, Any] | RunContext | ContextSnapshot
 class Deployment(ABC):
     """An open deployment. Use it as ``async with runtime.deploy(pipeline) as app``."""
 
-    def __init__(self, pipeline: Deployable, pump: PumpSource) -> None:
+    def __init__(self, pipeline: Deployable, feed: Feed) -> None:
         self.plan = pipeline.plan
         self.execution = pipeline.execution
-        self.pump = pump
+        self.feed = feed
+        self._measures = feed.know(pipeline)
+        self._gauges = Gauges(self.plan, feed, self._measures, self._look)
         self._door = door_of(pipeline)
         self._is_open = False
         self._closing: asyncio.Task[None] | None = None
@@ -74,6 +78,7 @@ class Deployment(ABC):
                 await asyncio.shield(self._close())  # whoever was set up is torn down
                 raise
             self._is_open = True
+            self._gauges.follow()
         return self
 
     async def close(self) -> None:
@@ -82,7 +87,7 @@ class Deployment(ABC):
             self._is_open = False
             if self._reopening is not None:  # or nobody would close what it opens
                 await asyncio.wait({asyncio.wrap_future(self._reopening)})
-            self._closing = asyncio.ensure_future(self._close())
+            self._closing = asyncio.ensure_future(self._close_down())
         if self._closing is not None:
             await asyncio.shield(self._closing)  # every caller waits for the one close
 
@@ -123,6 +128,8 @@ class Deployment(ABC):
         context.start_clock()
         context, keys = await self._door.enter(context, self._tell)
         self._check_open()  # it may have been closed meanwhile
+        self.feed.begin(context, self._measures)
+        self._gauges.follow()
         return self._hold(self._launch(context, keys))
 
     def _hold(self, handle: RunHandle) -> RunHandle:
@@ -178,7 +185,8 @@ class Deployment(ABC):
     def _tell(self, context: PipelineContext, type_: str, data: Mapping[str, Any]) -> None:
         """Tell the sink of a check, before the run's own events."""
         told = Event(type_, 0, time.time(), None, None, data)
-        self.pump().submit(context.snapshot, [told])
+        labels = partial(run_labels, context.snapshot, context.ancestry, context.trace)
+        self.feed.submit(labels, [told])
 
     def _live_here(self) -> list[RunHandle]:
         """The live runs of this event loop."""
@@ -243,6 +251,14 @@ class Deployment(ABC):
     async def _reopen(self) -> None:
         """Open anew what was lost."""
         await self._open()
+
+    async def _close_down(self) -> None:
+        await self._gauges.close()
+        await self._close()
+
+    async def _look(self) -> tuple[DeploymentStats, dict[str, Any]]:
+        """What gauges say: a look that changes nothing, whatever it finds."""
+        return await self._stats(), await self._describe()
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stageflow_actors.model.events import Event, event_data
-from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.events import Event, Labels, event_data
 from stageflow_actors.ports import EventSink, SelectiveEventSink
 
 logger = logging.getLogger("stageflow_actors.events")
@@ -29,8 +28,8 @@ class PumpStatistics:
     waiting: int
 
 
-PumpSource = Callable[[], "EventPump"]
-"""Where events go now; the default sink of a process may change while deployments are open."""
+Batch = tuple[Labels, Sequence[Event]]
+"""Events of one run, and what all of them say of it."""
 
 _EXIT_FLUSH_S = 2.0
 
@@ -41,13 +40,16 @@ class EventPump:
     Holds at most ``max_queued`` events; newer ones are dropped and counted. A sink that raises is
     counted, warned about once, and asked again with the next event. The thread starts with the
     first event and does not keep the process alive; at exit the sink gets a moment to catch up.
+    For ``linger_s`` it lets events gather, so that it takes turns with the runs less often.
     """
 
-    def __init__(self, sink: EventSink, max_queued: int) -> None:
+    def __init__(self, sink: EventSink, max_queued: int, linger_s: float = 0.0) -> None:
         self.sink = sink
+        self._linger_s = linger_s
+        self._is_hurried = threading.Event()
         self._accepts = sink.accepts if isinstance(sink, SelectiveEventSink) else None
         self._max_queued = max_queued
-        self._batches: deque[tuple[ContextSnapshot, Sequence[Event]]] = deque()
+        self._batches: deque[Batch] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_closed = False
@@ -62,20 +64,26 @@ class EventPump:
                 self._submitted, self._delivered, self._failed, self._dropped, self._waiting()
             )
 
-    def submit(self, snapshot: ContextSnapshot, events: Sequence[Event]) -> None:
-        """Queue the events of one run that the sink accepts; never waits for the sink."""
+    def submit(self, labels: Callable[[], Labels], events: Sequence[Event]) -> int:
+        """Queue the events of one run that the sink accepts; how many had to be dropped.
+
+        ``labels`` are made only if it accepts any.
+
+        Never waits for the sink.
+        """
         events, refused = self._accepted(events)
         if not events and not refused:
-            return
+            return 0
         with self._changed:
             self._submitted += refused
             self._failed += refused
             room = 0 if self._is_closed else max(0, self._max_queued - self._waiting())
             self._submitted += len(events)
-            self._dropped += max(0, len(events) - room)
+            dropped = max(0, len(events) - room)
+            self._dropped += dropped
             if not room:
-                return
-            self._batches.append((snapshot, events[:room]))
+                return dropped
+            self._batches.append((labels(), events[:room]))
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="stageflow-events", daemon=True
@@ -83,6 +91,7 @@ class EventPump:
                 self._thread.start()
                 atexit.register(self.flush, _EXIT_FLUSH_S)
             self._changed.notify_all()
+            return dropped
 
     def _accepted(self, events: Sequence[Event]) -> tuple[Sequence[Event], int]:
         """What the sink accepts, and how often asking it raised."""
@@ -101,6 +110,7 @@ class EventPump:
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything submitted so far is done with; ``False`` if that took too long."""
         deadline = time.monotonic() + timeout_s
+        self._is_hurried.set()
         with self._changed:
             goal = self._submitted - self._dropped
             while self._delivered + self._failed < goal:
@@ -124,20 +134,34 @@ class EventPump:
 
     def _run(self) -> None:
         with asyncio.Runner() as runner:
-            while True:
-                with self._changed:
-                    while not self._batches:
-                        if self._is_closed:
-                            return
-                        self._changed.wait()
-                    batch = self._batches.popleft()
-                runner.run(self._deliver(*batch))
+            while batches := self._next():
+                runner.run(self._deliver_all(batches))
 
-    async def _deliver(self, snapshot: ContextSnapshot, events: Sequence[Event]) -> None:
+    def _next(self) -> Sequence[Batch]:
+        """All that is here, once there is anything: to begin costs as much as many events do.
+
+        Nothing, once it is closed.
+        """
+        with self._changed:
+            while not self._batches and not self._is_closed:
+                self._changed.wait()
+        if self._linger_s:
+            self._is_hurried.wait(self._linger_s)
+            self._is_hurried.clear()
+        with self._changed:
+            batches = tuple(self._batches)
+            self._batches.clear()
+            return batches
+
+    async def _deliver_all(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            await self._deliver(*batch)
+
+    async def _deliver(self, labels: Labels, events: Sequence[Event]) -> None:
         delivered = failed = 0
         for event in events:
             try:
-                await self.sink.emit(type=event.type, data=event_data(event, snapshot))
+                await self.sink.emit(type=event.type, data=event_data(event, labels))
                 delivered += 1
             except BaseException as error:  # a CancelledError of the sink's own, too
                 failed += 1

@@ -7,22 +7,29 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from stageflow_actors.actors.cleaning import clean_up
 from stageflow_actors.actors.error_calls import ErrorCalls
 from stageflow_actors.actors.event_log import OwnNumbers
-from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.failures import Failure
+from stageflow_actors.actors.feed import Feed
 from stageflow_actors.actors.messages import Receipt, RunReport
 from stageflow_actors.actors.outlets import Piece
 from stageflow_actors.actors.piece_inbox import PieceInbox, PieceSource
-from stageflow_actors.actors.reports import result_of, result_without_report
+from stageflow_actors.actors.reports import (
+    loss_event,
+    refusal_events,
+    result_of,
+    result_without_report,
+)
 from stageflow_actors.actors.start_hooks import Questions, StartHooks
+from stageflow_actors.actors.wide_events import told_widely
 from stageflow_actors.errors import RuntimeFault, describe_exception
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import Cleanup
-from stageflow_actors.model.events import Event, EventOrigin, run_labels
+from stageflow_actors.model.events import RUN_ENDS, Event, for_readers, run_labels
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.policies.execution import ExecutionConfig
@@ -48,15 +55,17 @@ class RunHandle(ABC):
         "_cleanups",
         "_context",
         "_error_calls",
+        "_feed",
         "_finishing",
         "_has_all_pieces",
+        "_has_wide_events",
         "_inbox",
         "_is_watching",
+        "_labels",
         "_last_seq",
         "_news",
         "_numbers",
         "_plan",
-        "_pump",
         "_result",
         "_seen",
         "_started_at",
@@ -69,7 +78,7 @@ class RunHandle(ABC):
         self,
         plan: Plan,
         context: PipelineContext,
-        pump: PumpSource,
+        feed: Feed,
         settings: Settings,
         execution: ExecutionConfig,
     ) -> None:
@@ -79,14 +88,17 @@ class RunHandle(ABC):
         self._cleanup_limit_s = settings.cleanup_timeout_s
         self._started_at = time.time()
         self._cancellation = Cancellation()
-        self._pump = pump
+        self._feed = feed
         self.loop = asyncio.get_running_loop()
         self._inbox: PieceInbox | None = None
         self._has_all_pieces = False
+        self._has_wide_events = settings.wide_events
         self._stream_window_bytes = settings.stream_window_bytes
         self._seen: list[Event] = []
         self._last_seq = 0
         self._numbers = OwnNumbers()
+        # Of now: the context may start another run, in another place of its trace.
+        self._labels = partial(run_labels, context.snapshot, context.ancestry, context.trace)
         self._news: asyncio.Event | None = None
         self._result: RunResult | None = None
         self._waiters: list[asyncio.Future[RunResult]] | None = None
@@ -173,7 +185,7 @@ class RunHandle(ABC):
         position = 0
         while True:
             while position < len(self._seen):
-                yield self._seen[position]
+                yield for_readers(self._seen[position])
                 position += 1
             if self.is_done:
                 return
@@ -241,7 +253,8 @@ class RunHandle(ABC):
     def _reported(self, report: RunReport) -> None:
         """Take the verdict."""
         try:
-            self._take(report.events)
+            self._take(report.events or self._told(refusal_events(report)))
+            self._feed.metering.dropped(report.events_dropped, "run")
             result = result_of(report, self._plan.name, self._context.snapshot)
         except Exception as error:
             self._lost(error)
@@ -252,11 +265,16 @@ class RunHandle(ABC):
         """Take note that there will be no verdict, and why."""
         fault = self._fault(error)
         fault.__cause__ = error
-        self._conclude(
-            result_without_report(
-                fault, self._plan.name, self._context.snapshot, self._started_at, time.time()
-            )
+        result = result_without_report(
+            fault, self._plan.name, self._context.snapshot, self._started_at, time.time()
         )
+        if not any(event.type in RUN_ENDS for event in self._seen[-1:]):
+            self._take(self._told((loss_event(fault, result, self._last_seq + 1),)))
+        self._conclude(result)
+
+    def _told(self, ends: Sequence[Event]) -> Sequence[Event]:
+        """What is told of the end of a run that could not do so itself."""
+        return told_widely(self._plan, self._seen, ends) if self._has_wide_events else ends
 
     def _conclude(self, result: RunResult) -> None:
         self._has_all_pieces = True
@@ -273,7 +291,7 @@ class RunHandle(ABC):
                 await self._error_calls.finish(result)
             if self._answering is not None:  # it may have stages left that were skipped
                 await asyncio.wait({self._answering}, timeout=self._cleanup_limit_s)
-            failures = await clean_up(self._cleanups, self._cleanup_limit_s, stage=None)
+            failures = await clean_up(self._cleanups, self._cleanup_limit_s, self._context)
             if failures:
                 result = replace(result, cleanup_failures=(*result.cleanup_failures, *failures))
         finally:
@@ -306,19 +324,11 @@ class RunHandle(ABC):
         if self._numbers.has_foreign:
             own = [event for event in fresh if event.origin is None]
         self._seen.extend(own)
-        self._pump().submit(self._context.snapshot, self._labelled(fresh))
+        self._feed.submit(self._labels, fresh)
         if self._error_calls is not None:
             self._error_calls.take(own)
         if self._news is not None:
             self._news.set()
-
-    def _labelled(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Those of a child run say where it comes from."""
-        ancestry = self._context.ancestry
-        if ancestry is None:
-            return events
-        labels = run_labels(self._context.snapshot, ancestry)
-        return [event._replace(origin=EventOrigin(labels, event.seq)) for event in events]
 
     async def _answer_hooks(self) -> None:
         hooks = StartHooks(self._context.start_hooks, self._context)

@@ -50,6 +50,8 @@ def detail_of(receipt: Receipt) -> dict[str, Any]:
     detail: dict[str, Any] = {
         "status": receipt.ending,
         "duration_ms": int((receipt.ended_at - receipt.started_at) * 1000),
+        "began_at": receipt.started_at,
+        "ended_at": receipt.ended_at,
     }
     failure = receipt.failure
     if failure is not None:

@@ -15,8 +15,8 @@ from stageflow_actors.actors.bodies import Bodies, Ends
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.doors import door_of
-from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.failures import Failure, failure_of, setup_error
+from stageflow_actors.actors.feed import Feed
 from stageflow_actors.actors.gates import GatedBodies, Gates
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.idempotency import IdempotencyDesk
@@ -55,7 +55,7 @@ class LocalRuntime(Runtime):
 
     def deploy(self, pipeline: Deployable) -> Deployment:
         return LocalDeployment(
-            pipeline, self.settings, self._pump, self._store.get(), dict(self.registry.items())
+            pipeline, self.settings, self._feed, self._store.get(), dict(self.registry.items())
         )
 
     async def _close_kept(self) -> None:
@@ -73,11 +73,11 @@ class LocalDeployment(Deployment):
         self,
         pipeline: Deployable,
         settings: Settings,
-        pump: PumpSource,
+        feed: Feed,
         store: IdempotencyStore,
         registered: Mapping[str, Deployable],
     ) -> None:
-        super().__init__(pipeline, pump)
+        super().__init__(pipeline, feed)
         self._registered = registered
         self._store = store
         self._children: LocalChildren | None = None
@@ -149,7 +149,7 @@ class LocalDeployment(Deployment):
 
     def _child(self, name: str) -> LocalDeployment:
         return LocalDeployment(
-            self._registered[name], self._settings, self.pump, self._store, self._registered
+            self._registered[name], self._settings, self.feed, self._store, self._registered
         )
 
     def _launch(self, context: PipelineContext, keys: Mapping[int, StageKey]) -> RunHandle:
@@ -289,7 +289,7 @@ class _LocalRunHandle(RunHandle):
         self._outlets = deployment.outlets
         self._desk = desk
         self._run: Run | None = None
-        super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
+        super().__init__(deployment.plan, context, deployment.feed, settings, deployment.execution)
         self._is_old = False
 
     def begin(self, run: Run) -> None:

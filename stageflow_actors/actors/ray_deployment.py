@@ -14,9 +14,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.deployment import Deployment
-from stageflow_actors.actors.event_pump import PumpSource
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.far_outputs import is_far, report_near
+from stageflow_actors.actors.feed import Feed
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import (
     Reading,
@@ -52,12 +52,12 @@ class RayDeployment(Deployment):
         pipeline: Deployable,
         code: Sequence[Payload],
         settings: Settings,
-        pump: PumpSource,
+        feed: Feed,
         store_path: str | None,
         packages: Mapping[str, ChildPackage],
         connection: RayConnection,
     ) -> None:
-        super().__init__(pipeline, pump)
+        super().__init__(pipeline, feed)
         self._connection = connection
         self._packages = packages
         self._code = code
@@ -93,6 +93,12 @@ class RayDeployment(Deployment):
     async def _stats(self) -> DeploymentStats:
         stats = await self.supervisor.stats()
         return replace(stats, calls_to_supervisor=self._calls + self.supervisor.calls)
+
+    async def _look(self) -> tuple[DeploymentStats, dict[str, Any]]:
+        if self.is_lost:
+            raise SupervisorLostError("There is nothing to look at.")
+        ask = self.supervisor.ask  # whether it is lost now, who follows it finds out
+        return await ask("stats"), await ask("describe")
 
     async def _open(self) -> None:
         # On this thread: Ray installs its signal handlers from the main thread only. Starting Ray
@@ -180,7 +186,7 @@ class _RayRunHandle(RunHandle):
             has_hooks=bool(context.start_hooks),
             is_watched=deployment.execution.on_stage_error is not None,
         )
-        super().__init__(deployment.plan, context, deployment.pump, settings, deployment.execution)
+        super().__init__(deployment.plan, context, deployment.feed, settings, deployment.execution)
         supervisor.submit(request, self)
 
     def take_events(self, events: Sequence[Event]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from stageflow_actors.actors.channel import Channel
 from stageflow_actors.actors.cleaning import limited
 from stageflow_actors.actors.codec import Payload, decode
 from stageflow_actors.actors.doors import Door
+from stageflow_actors.actors.error_calls import log_failed_call
 from stageflow_actors.actors.failures import open_exception, unreadable
 from stageflow_actors.actors.family import ChildFacts
 from stageflow_actors.actors.far_outputs import report_near
@@ -30,8 +30,6 @@ from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.policies.execution import OnStageError
 from stageflow_actors.model.results import RunResult
 from stageflow_actors.model.settings import Settings
-
-logger = logging.getLogger("stageflow_actors")
 
 
 class Parent(NamedTuple):
@@ -75,7 +73,7 @@ class RayLine:
         door: Door,
     ) -> RunResult:
         run = request_of(facts.child_run_id, context, keys)
-        labels = run_labels(context.snapshot, context.ancestry)
+        labels = run_labels(context.snapshot, context.ancestry, context.trace)
         reply = await self._send(ChildRequest(parent, facts, labels, run))
         if reply.report is not None:
             reply = reply._replace(report=await report_near(reply.report))
@@ -142,7 +140,7 @@ class RayLine:
             call = partial(on_stage_error, stage, failure.original)
             raised = await limited(call, self._settings.cleanup_timeout_s)
             if raised is not None:
-                logger.error("on_stage_error raised for stage '%s'.", stage, exc_info=raised)
+                log_failed_call(stage, failure.original, raised)
 
 
 def _opened(reply: ChildReply, door: Door, context: PipelineContext) -> RunResult:

@@ -21,6 +21,7 @@ from stageflow_actors.actors.wiring import WiredStage, wire
 from stageflow_actors.errors import DeploymentError, describe_exception
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.ports import Deployable, EventSink
+from stageflow_actors.telemetry.recorder import RECORDERS, Recorder
 
 
 class RayRuntime(Runtime):
@@ -64,6 +65,8 @@ class RayRuntime(Runtime):
         self._store_path = None if idempotency_store is None else os.fspath(idempotency_store)
         self._connection = RayConnection(address, code)
         self._warm = WarmDeployments(self.settings.max_idle_deployments)
+        if self.settings.ray_metrics:
+            self._feed.metering.record_also(_ray_recorder())
 
     def deploy(self, pipeline: Deployable) -> Deployment:
         return self._deployment(pipeline, pack_code(pipeline))
@@ -83,7 +86,7 @@ class RayRuntime(Runtime):
             pipeline,
             code,
             self.settings,
-            self._pump,
+            self._feed,
             self._store_path,
             self._packages(),
             self._connection,
@@ -91,7 +94,16 @@ class RayRuntime(Runtime):
 
     def _packages(self) -> dict[str, ChildPackage]:
         """Everything that is registered now, ready to travel."""
-        return {name: _package(pipeline) for name, pipeline in self.registry.items()}
+        registered = dict(self.registry.items())
+        for pipeline in registered.values():
+            self._feed.know(pipeline)
+        return {name: _package(pipeline) for name, pipeline in registered.items()}
+
+
+def _ray_recorder() -> Recorder:
+    from stageflow_actors.actors.ray_metrics import RayRecorder  # only who wants it loads it
+
+    return RECORDERS.of(RayRecorder, RayRecorder)
 
 
 def pack_code(pipeline: Deployable) -> list[Payload]:

@@ -23,6 +23,7 @@ from stageflow_actors.errors import (
     RunTimeoutError,
     StageTimeoutError,
 )
+from stageflow_actors.model.events import RUN_REFUSED, Event
 from stageflow_actors.model.output import StageOutput
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.results import (
@@ -120,6 +121,26 @@ def refused_report(plan: Plan, refused: Refused) -> RunReport:
         now,
         retry_after_s=retry_after_s,
     )
+
+
+def refusal_events(report: RunReport) -> tuple[Event, ...]:
+    """What there is to tell of a run that was refused; nothing of any other."""
+    if report.retry_after_s is None:
+        return ()
+    told = {"reason": report.reason, "retry_after_s": report.retry_after_s}
+    return (Event(RUN_REFUSED, 1, report.ended_at, None, None, told),)
+
+
+def loss_event(fault: RuntimeFault, result: RunResult, seq: int) -> Event:
+    """The last event of a run whose supervisor cannot tell it any more."""
+    told = {
+        "status": result.status.value,
+        "duration_ms": round(result.duration_ms),
+        "deciding_stage": result.stage,
+        "reason": fault.message,
+        "code": fault.code,
+    }
+    return Event("pipeline.failed", seq, result.ended_at, None, None, told)
 
 
 def result_without_report(

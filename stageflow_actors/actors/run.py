@@ -15,7 +15,6 @@ from typing import Any
 
 from stageflow_actors.actors.alarms import Alarms
 from stageflow_actors.actors.bodies import Bodies
-from stageflow_actors.actors.event_log import EventLog
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.judging import detail_of, judged, missing_inputs, tolerated
 from stageflow_actors.actors.messages import (
@@ -27,6 +26,7 @@ from stageflow_actors.actors.messages import (
 )
 from stageflow_actors.actors.reports import failure_in
 from stageflow_actors.actors.sealing import SealedOutput
+from stageflow_actors.actors.wide_events import open_log
 from stageflow_actors.engine.commands import (
     ArmTimer,
     DisarmTimer,
@@ -112,7 +112,7 @@ class Run:
         self._delayed: dict[int, ArmTimer] = {}
         self._deadline: float | None = None
         self._started_at = time.time()
-        self.log = EventLog(settings.max_events_per_run)
+        self.log = open_log(plan, settings)
         self.ended: asyncio.Future[RunReport] = self._loop.create_future()
 
     def begin(self, cancelled: str | None = None, limit_s: float | None = None) -> None:

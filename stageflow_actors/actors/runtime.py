@@ -10,6 +10,7 @@ from typing import Any, Self, cast
 
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
+from stageflow_actors.actors.feed import Feed
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.observation import DEFAULT_SINK
 from stageflow_actors.actors.registry import PipelineRegistry, RegistrySource
@@ -20,6 +21,8 @@ from stageflow_actors.model.policies.execution import ExecutionMode
 from stageflow_actors.model.results import PipelineResults
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.ports import Deployable, EventSink
+from stageflow_actors.telemetry.environment import configure_from_environment
+from stageflow_actors.telemetry.telemetry import Telemetry
 
 
 class Runtime(ABC):
@@ -48,6 +51,14 @@ class Runtime(ABC):
         self._detached: set[asyncio.Task[None]] = set()
         self._own_pump = (
             None if event_sink is None else EventPump(event_sink, self.settings.max_queued_events)
+        )
+
+        configure_from_environment("driver")
+        self._feed = Feed(
+            self._pump,
+            Telemetry(),
+            self.settings.max_queued_events,
+            self.settings.gauges_interval_s,
         )
 
     def _pump(self) -> EventPump:
@@ -117,14 +128,17 @@ class Runtime(ABC):
         await self._close_kept()
         if self._own_pump is not None:
             await asyncio.to_thread(self._own_pump.close, self.settings.stop_timeout_s)
+        await asyncio.to_thread(self._feed.close, self.settings.stop_timeout_s)
 
     @abstractmethod
     async def _close_kept(self) -> None:
         """Close what outlives a run."""
 
     async def flush_events(self, timeout_s: float = 5.0) -> bool:
-        """Wait until the sink has had every event so far; ``False`` if that took too long."""
-        return await asyncio.to_thread(self._pump().flush, timeout_s)
+        """Wait until the sink has had every event so far, and so have those who make spans and
+        metrics of them; ``False`` if that took too long.
+        """
+        return await asyncio.to_thread(self._feed.flush, timeout_s)
 
     def event_statistics(self) -> PumpStatistics:
         """What has become of the events for the sink."""

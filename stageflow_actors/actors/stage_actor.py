@@ -26,6 +26,7 @@ from stageflow_actors.actors.gpus import hide_gpus
 from stageflow_actors.actors.lease import Lease
 from stageflow_actors.actors.messages import Credit, Envelope, Execution, Receipt
 from stageflow_actors.actors.parcels import Parcel
+from stageflow_actors.actors.stage_exports import begin_exports, end_exports
 from stageflow_actors.actors.stage_host import StageHost
 from stageflow_actors.actors.stage_stream import OpenStreams
 from stageflow_actors.actors.ties import Ties
@@ -41,12 +42,14 @@ from stageflow_actors.errors import RuntimeFault
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.model.timer import PipelineTimer
+from stageflow_actors.telemetry.log_environment import begin_logs
 
 if TYPE_CHECKING:
     from stageflow_actors.actors.nursery import Nursery
     from stageflow_actors.actors.ray_line import Parent
     from stageflow_actors.engine.leases import Follower
     from stageflow_actors.model.stats import BatchStats
+    from stageflow_actors.telemetry.configured import Configured
 
 _MAX_EARLY_INTERRUPTS = 10_000
 
@@ -66,6 +69,7 @@ class StageActor(Direct):
         self._hosts: dict[int, StageHost] = {}
         self._preparing: asyncio.Task[int | tuple[int, Failure]] | None = None
         self._leaving: asyncio.Task[None] | None = None
+        self._exports: Configured | None = None
         self._work = WorkLoop()
         self._context = copy_context()
         self._exchange: Exchange | None = None
@@ -161,10 +165,14 @@ class StageActor(Direct):
     async def _tear_down(self, stages: Sequence[int]) -> dict[int, BatchStats]:
         leaving = {stage: self._hosts.pop(stage) for stage in stages if stage in self._hosts}
         await asyncio.gather(*(host.teardown() for host in leaving.values()))
+        if not self._hosts:
+            await end_exports(self._exports)
         return _batches_of(leaving)
 
     async def _prepare(self, code: Mapping[int, Payload]) -> int | tuple[int, Failure]:
         hide_gpus()
+        self._exports = begin_exports()
+        begin_logs()
         loaded = await asyncio.gather(*map(self._load, code.values()))
         hosts = dict(zip(code, loaded, strict=True))
         self._hosts = {stage: host for stage, host in hosts.items() if isinstance(host, StageHost)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stageflow_actors.actors.cleaning import clean_up, clean_up_in_thread
 from stageflow_actors.actors.codec import Payload
-from stageflow_actors.actors.failures import Failure, failure_of, unreadable
+from stageflow_actors.actors.entering import entry_of, feedback_of
+from stageflow_actors.actors.failures import Failure, failure_of, setup_failure, unreadable
 from stageflow_actors.actors.interrupting import (
     carried_through,
     forget_own_cancel,
@@ -24,8 +24,8 @@ from stageflow_actors.actors.interrupting import (
     is_being_cancelled,
     revocable,
 )
-from stageflow_actors.actors.messages import Assignment, Receipt, Rejection
-from stageflow_actors.actors.receipts import Receipts
+from stageflow_actors.actors.keyed_receipts import receipts_of
+from stageflow_actors.actors.messages import Assignment, Receipt
 from stageflow_actors.actors.sealing import open_output, open_view
 from stageflow_actors.actors.threads import BodyThreads
 from stageflow_actors.actors.ties import NO_TIES, Ties
@@ -47,10 +47,7 @@ from stageflow_actors.model.timer import PipelineTimer
 
 if TYPE_CHECKING:
     from stageflow_actors.actors.batcher import Batcher
-    from stageflow_actors.model.policies.guard import GuardFeedback
     from stageflow_actors.model.stats import BatchStats
-
-logger = logging.getLogger("stageflow_actors")
 
 
 class Returned(NamedTuple):
@@ -75,6 +72,7 @@ class StageHost:
         "_batcher",
         "_body",
         "_chain",
+        "_enter",
         "_instance",
         "_is_in_thread",
         "_limits",
@@ -95,8 +93,9 @@ class StageHost:
         self.name = spec.name
         self._limits = spec.limits
         self._after = (*spec.after, *spec.after_any)
-        self._receipts = Receipts(stage, settings)
-        self._chain = InterceptorChain(stage.interceptors) if stage.interceptors else None
+        self._receipts = receipts_of(stage, settings)
+        self._chain = InterceptorChain(stage.interceptors, spec) if stage.interceptors else None
+        self._enter = entry_of(stage.interceptors)
         self._settings = settings
         self._instance = instantiate(spec)
         self._body: Callable[[StageContext], Any] = body_of(self._instance)
@@ -129,7 +128,7 @@ class StageHost:
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
                 raise
-            return failure_of(error)
+            return setup_failure(error, stage.spec)
         return host
 
     async def teardown(self) -> None:
@@ -138,8 +137,8 @@ class StageHost:
             await self._call_hook("teardown")
         except asyncio.CancelledError:
             raise
-        except BaseException:
-            logger.exception("teardown of stage '%s' raised.", self.name)
+        except BaseException as error:
+            self._receipts.log_teardown(error)
         finally:
             if self._threads is not None:
                 self._threads.shutdown()
@@ -191,7 +190,7 @@ class StageHost:
     ) -> Receipt:
         started_at = time.time()
         try:
-            ctx = self._open(view, timer, work, cancellation, ties)
+            ctx = self._enter(self._open(view, timer, work, cancellation, ties))
         except BaseException as error:
             return Receipt.failed(failure_of(error), started_at, time.time())
         if ctx.is_cancelled:
@@ -213,7 +212,7 @@ class StageHost:
             return receipt
         limit_s = self._settings.cleanup_timeout_s
         # A cleanup may cancel this very task, which is that of the body, too.
-        failures = await carried_through(clean_up(cleanups, limit_s, self.name))
+        failures = await carried_through(clean_up(cleanups, limit_s, ctx, self._receipts))
         await forget_own_cancel()
         failures = [*ctx.cleanup_failures, *failures]
         return receipt._replace(cleanup_failures=tuple(failures)) if failures else receipt
@@ -269,10 +268,10 @@ class StageHost:
         try:
             view = open_view(sealed)
             opened = {name: open_output(output) for name, output in work.inputs.items()}
-            feedback = None if work.rejection is None else _feedback(work.rejection)
+            feedback = None if work.rejection is None else feedback_of(work.rejection)
         except Exception as error:
             raise unreadable(f"The inputs of stage '{self.name}'", error) from error
-        snapshot, data, correlation_id, ports, started_by, ancestry, is_background = view
+        snapshot, data, correlation_id, ports, started_by, ancestry, is_background, trace = view
         inputs = StageInputs(
             snapshot,
             opened,
@@ -299,6 +298,7 @@ class StageHost:
             open_stream=ties.open_stream,
             feedback=feedback,
             signs=SignsOfLife() if self._limits.needs_signs else None,
+            trace=None if trace is None else trace.attempt(self.name, work.attempt),
         )
 
     def _deadline(self, remaining_s: float | None) -> float | None:
@@ -331,8 +331,8 @@ class StageHost:
         if inspect.isawaitable(returned):
             return returned
         taken = take(returned, error)
-        limit_s = self._settings.cleanup_timeout_s
-        ctx.cleanup_failures += clean_up_in_thread(ctx.end(), limit_s, self.name, self.loop)
+        limit_s, told = self._settings.cleanup_timeout_s, self._receipts
+        ctx.cleanup_failures += clean_up_in_thread(ctx.end(), limit_s, ctx, self.loop, told)
         return taken
 
     async def _call_hook(self, name: str) -> None:
@@ -341,10 +341,3 @@ class StageHost:
             returned = hook()
             if inspect.isawaitable(returned):
                 await returned
-
-
-def _feedback(rejection: Rejection) -> GuardFeedback:
-    from stageflow_actors.model.policies.guard import GuardFeedback
-
-    data = {} if rejection.output is None else open_output(rejection.output).data
-    return GuardFeedback(rejection.guard, rejection.attempt, rejection.reason, data)

@@ -17,7 +17,6 @@ import ray
 from stageflow_actors.actors.bodies import Bodies, Ends
 from stageflow_actors.actors.callers import Callers
 from stageflow_actors.actors.codec import Payload
-from stageflow_actors.actors.collecting import collect_less
 from stageflow_actors.actors.control import CHILDREN, CONTROL, EVENTS, WorkLoop
 from stageflow_actors.actors.direct_door import Direct
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
@@ -36,6 +35,7 @@ from stageflow_actors.actors.run import CLOSED, Run
 from stageflow_actors.actors.stage_group import StageGroup
 from stageflow_actors.actors.start_hooks import HookDesk, Questions
 from stageflow_actors.actors.stores import open_store
+from stageflow_actors.actors.supervising import begin_supervising
 from stageflow_actors.actors.supervisor_client import SupervisorClient, start_supervisor
 from stageflow_actors.actors.waiting_room import Turn, WaitingRoom
 from stageflow_actors.model.plan import Plan
@@ -103,7 +103,7 @@ class Supervisor(Direct):
             self._children = RayChildren(self._packages, self._hire, self._settings)
         desk = IdempotencyDesk(self._store, self._settings.idempotency_lease_s)
         self._gates = Gates(self._plan, desk, lambda error: failure_to_wire(failure_of(error)))
-        collect_less()
+        begin_supervising()
         await self.open_door(self.exchange, self._settings)
         return await self._group.start()
 

@@ -29,7 +29,8 @@ def begin_attempt(state: RunState, index: int, now: float, commands: list[Comman
     attempt = state.attempts[index] = state.attempts[index] + 1
     state.stages[index] = _RUNNING
     state.live += 1
-    commands.append(EmitEvent(f"stage.{stage.name}.started", now, index, attempt))
+    started = f"stage.{stage.name}.started"
+    commands.append(EmitEvent(started, now, index, attempt, stage.wiring))
     guard = state.feedback.get(index) if state.feedback else None
     feedback = None if guard is None else (guard, state.rounds[guard].rejections)
     commands.append(StartStage(index, attempt, feedback, is_repeat and state.is_suspect(index)))

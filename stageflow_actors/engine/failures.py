@@ -26,6 +26,9 @@ from stageflow_actors.engine.state import RunPhase, RunState, StageState
 from stageflow_actors.engine.verdict import Cause, CauseKind
 from stageflow_actors.errors import PoisonedInputError, StageTimeoutError
 
+_BODY_TIMES = ("began_at", "ended_at")
+_TIMES = ("duration_ms", *_BODY_TIMES)
+
 
 class Action(StrEnum):
     """What was done about a failure: ``action_taken`` of ``stage.error``."""
@@ -110,7 +113,7 @@ def timeout_detail(fact: StageEnded) -> dict[str, Any]:
     """What the event about a timeout says."""
     return {
         "status": "timed_out",
-        "duration_ms": fact.detail.get("duration_ms"),
+        **{name: fact.detail[name] for name in _TIMES if name in fact.detail},
         "error": fact.reason,
         "error_type": StageTimeoutError.__name__,
         "code": StageTimeoutError.default_code,
@@ -128,5 +131,6 @@ def _tell(state: RunState, fact: StageEnded, action: Action, commands: list[Comm
         "code": detail.get("code"),
         "execution_mode": stage.mode.value,
         "action_taken": action.value,
+        **{name: detail[name] for name in _BODY_TIMES if name in detail},
     }
     commands.append(EmitEvent("stage.error", fact.at, fact.stage, fact.attempt, data))

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import math
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -23,8 +24,11 @@ from stageflow_actors.interceptors.protocol import (
     ErrorAction,
     ErrorDecision,
     InterceptorResult,
+    NeverCalled,
 )
 from stageflow_actors.model.output import StageOutput, StageStatus, to_output
+from stageflow_actors.model.redaction.records import log_raised
+from stageflow_actors.model.stage import StageSpec
 from stageflow_actors.model.stage_context import StageContext
 
 logger = logging.getLogger("stageflow_actors")
@@ -47,14 +51,20 @@ class Intercepted(NamedTuple):
 class InterceptorChain:
     """The interceptors of a stage, by ascending priority, ties as listed. Keeps nothing of a run.
 
+    ``spec`` is that of the stage: what it is configured with may be secret.
+
     Raises:
         StageDefinitionError: one of them is no interceptor.
     """
 
-    __slots__ = ("_are_idle", "_ordered")
+    __slots__ = ("_are_idle", "_ordered", "_spec")
 
-    def __init__(self, interceptors: Iterable[BaseInterceptor]) -> None:
-        self._ordered = in_order(interceptors)
+    def __init__(
+        self, interceptors: Iterable[BaseInterceptor], spec: StageSpec | None = None
+    ) -> None:
+        self._spec = spec
+        ordered = in_order(interceptors)
+        self._ordered = tuple([each for each in ordered if not isinstance(each, NeverCalled)])
         self._are_idle = tuple(each.is_idle for each in self._ordered)
 
     @property
@@ -80,7 +90,7 @@ class InterceptorChain:
             end = await _attempt(active, entered, ctx, body) if active else await _plain(body)
         except BaseException as error:
             end = Intercepted(error=error)
-        return _tell_ended(entered, end, ctx, began) if entered else end
+        return _tell_ended(entered, end, ctx, self._spec, began) if entered else end
 
     def _active(self) -> list[BaseInterceptor]:
         # Only a plain True is idle: an ``async def is_idle`` must not switch a check off.
@@ -178,7 +188,11 @@ def _to_decision(answer: object, interceptor: BaseInterceptor) -> ErrorDecision 
 
 
 def _tell_ended(
-    entered: Sequence[BaseInterceptor], end: Intercepted, ctx: StageContext, began: float
+    entered: Sequence[BaseInterceptor],
+    end: Intercepted,
+    ctx: StageContext,
+    spec: StageSpec | None,
+    began: float,
 ) -> Intercepted:
     """Every one that was entered hears of the end, whatever the others raise.
 
@@ -193,8 +207,17 @@ def _tell_ended(
             if end.error is None:
                 end = Intercepted(error=raised)
             else:
-                logger.exception("Interceptor '%s' raised at the end.", interceptor.name)
+                _log_end(interceptor, raised, ctx, spec)
     return end
+
+
+def _log_end(
+    interceptor: BaseInterceptor, raised: BaseException, ctx: StageContext, spec: StageSpec | None
+) -> None:
+    from stageflow_actors.model.redaction.sources import redactor_of_run
+
+    redactor = redactor_of_run(ctx, spec, os.environ)
+    log_raised(logger, redactor, raised, "Interceptor '%s' raised at the end.", interceptor.name)
 
 
 def _outcome(end: Intercepted, ctx: StageContext) -> str:

@@ -14,7 +14,7 @@ from stageflow_actors.interceptors.observers import (
     MetricsInterceptor,
     TracingInterceptor,
 )
-from stageflow_actors.interceptors.protocol import BaseInterceptor
+from stageflow_actors.interceptors.protocol import BaseInterceptor, NeverCalled
 from stageflow_actors.model.plan import make_plan
 from stageflow_actors.model.policies.breaker import BreakerPolicy
 from stageflow_actors.model.policies.idempotency import IdempotencyPolicy
@@ -30,11 +30,8 @@ class PolicyDefaults(NamedTuple):
     breaker: BreakerPolicy | None = None
 
 
-class _PolicyName(BaseInterceptor):
-    """Stands in a list of interceptors for a policy that the runtime keeps. It is never called."""
-
-    def is_idle(self) -> bool:
-        return True
+class _PolicyName(NeverCalled):
+    """Stands in a list of interceptors for a policy that the runtime keeps."""
 
 
 @final

@@ -16,10 +16,15 @@ from stageflow_actors.model.output import StageArtifact
 from stageflow_actors.model.priority import RunPriority
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.timer import PipelineTimer
+from stageflow_actors.model.trace import TraceContext
 
 
 class RunContext:
-    """What ``PipelineContext`` and ``StageContext`` share: every attribute here is on both."""
+    """What ``PipelineContext`` and ``StageContext`` share: every attribute here is on both.
+
+    ``trace`` is the span of the run, or of this attempt of a stage; before a run has started, the
+    one that it is to be below. ``None``: it is not traced.
+    """
 
     __slots__ = (
         "_cleanups",
@@ -31,6 +36,7 @@ class RunContext:
         "data",
         "snapshot",
         "timer",
+        "trace",
     )
 
     def __init__(
@@ -43,6 +49,7 @@ class RunContext:
         cancellation: Cancellation,
         deadline_at: float | None = None,
         priority: RunPriority = RunPriority.INTERACTIVE,
+        trace: TraceContext | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.timer = timer
@@ -53,6 +60,7 @@ class RunContext:
         self._deadline_at = deadline_at  # of the monotonic clock: nobody can turn it
         self._priority = priority
         self._cleanups: Cleanups | None = None
+        self.trace = trace
 
     @property
     def identity(self) -> RunIdentity:

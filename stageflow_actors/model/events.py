@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from stageflow_actors.model.ancestry import Ancestry
+from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.trace import TraceContext
 
 
 class Event(NamedTuple):
@@ -26,10 +28,57 @@ class Event(NamedTuple):
     origin: EventOrigin | None = None
 
 
-class EventOrigin(NamedTuple):
-    """The child run of an event: its ids as sinks get them, and the event's own number there."""
+RUN_ENDS = frozenset({"pipeline.completed", "pipeline.failed", "pipeline.cancelled"})
+"""The types of the events that end a run."""
 
-    labels: Mapping[str, str | None]
+RUN_REFUSED = "pipeline.refused"
+"""The type of the only event of a run that was not accepted."""
+
+PROVIDER_CALL = "provider.call"
+"""The type of the event that tells of a call of a provider."""
+
+STAGE_TRACED = "stage.traced"
+"""The type of the event that tells what a stage has set on its span."""
+
+SPAN_CONTENTS = "span_contents"
+"""Data of both for spans alone: what may be told of contents there, if that is not the same."""
+
+_FOR_SPANS = frozenset({PROVIDER_CALL, STAGE_TRACED})
+
+_RUN_EVENTS = RUN_ENDS | {
+    RUN_REFUSED,
+    "pipeline.created",
+    "pipeline.started",
+    "pipeline.wide",
+    "pipeline.spawned_child",
+    "pipeline.child_completed",
+    "pipeline.child_failed",
+    "pipeline.child_cancelled",
+    "stage.wide",
+    "stage.error",
+}
+_STAGE_WORDS = frozenset({".started", ".completed", ".skipped", ".cancelled", ".failed"})
+
+Labels = Mapping[str, str | None]
+"""What every event says of its run: its ids, as sinks get them."""
+
+
+def type_from_stage(type_: str, stage: str) -> str:
+    """The type of an event that ``stage`` emits, where ``type_`` is what the stage calls it.
+
+    The types by which the runtime tells what becomes of runs and stages are its own: who follows
+    a run would take the event for the end of it.
+    """
+    is_of_stage = type_.startswith("stage.") and type_.startswith(stage, 6)
+    if type_ in _RUN_EVENTS or (is_of_stage and type_[6 + len(stage) :] in _STAGE_WORDS):
+        return f"emitted.{type_}"
+    return type_
+
+
+class EventOrigin(NamedTuple):
+    """The child run of an event, and the event's own number there."""
+
+    labels: Labels
     seq: int
 
 
@@ -51,9 +100,20 @@ tells of, not of the run that tells it.
 """
 
 
-def event_data(event: Event, snapshot: ContextSnapshot) -> dict[str, Any]:
-    """What a sink receives as ``data``: the event's own fields, and ids that none can replace."""
-    origin = event.origin or EventOrigin(run_labels(snapshot), event.seq)
+def for_readers(event: Event) -> Event:
+    """``event`` without what is for spans alone."""
+    if event.type not in _FOR_SPANS or SPAN_CONTENTS not in event.data:
+        return event
+    data = {name: value for name, value in event.data.items() if name != SPAN_CONTENTS}
+    return event._replace(data=FrozenDict(data))
+
+
+def event_data(event: Event, labels: Labels) -> dict[str, Any]:
+    """What a sink receives as ``data``: the event's own fields, and ids that none can replace.
+
+    ``labels`` are those of the run; an event of a child has its own.
+    """
+    origin = event.origin or EventOrigin(labels, event.seq)
     data = {
         **event.data,
         **origin.labels,
@@ -63,15 +123,21 @@ def event_data(event: Event, snapshot: ContextSnapshot) -> dict[str, Any]:
     if event.stage is not None:
         data["stage"] = event.stage
         data["attempt"] = event.attempt
+    if event.type in _FOR_SPANS:
+        data.pop(SPAN_CONTENTS, None)
     for name in _OWN_FIELDS.get(event.type, ()):
-        data[name] = event.data.get(name, data[name])
+        data[name] = event.data.get(name, data.get(name))
     return data
 
 
 def run_labels(
-    snapshot: ContextSnapshot, ancestry: Ancestry | None = None
+    snapshot: ContextSnapshot,
+    ancestry: Ancestry | None = None,
+    trace: TraceContext | None = None,
 ) -> dict[str, str | None]:
-    """What every event says of its run; that of a child says where it comes from, too."""
+    """Those of a run. A child's say where it comes from, a traced one's where it is in its trace:
+    ``span_id`` is that of the run.
+    """
     labels = {
         "pipeline_run_id": str(snapshot.pipeline_run_id),
         "request_id": str(snapshot.request_id),
@@ -85,6 +151,11 @@ def run_labels(
     if ancestry is not None:
         labels["parent_run_id"] = str(ancestry.parent_run_id)
         labels["root_run_id"] = str(ancestry.root_run_id)
+    if trace is not None and trace.is_recorded:
+        labels["trace_id"] = trace.trace_id
+        labels["span_id"] = trace.span_id
+        labels["parent_span_id"] = trace.parent_id
+        labels["trace_flags"] = f"{int(trace.is_sampled):02x}"
     return labels
 
 

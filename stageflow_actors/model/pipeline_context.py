@@ -161,6 +161,7 @@ class PipelineContext(RunContext):
             self._started_by,
             self._ancestry,
             self.priority is RunPriority.BACKGROUND,
+            self.trace,
         )
 
     def input_data(self) -> dict[str, Any]:
@@ -250,6 +251,7 @@ def _nested(stage: StageContext) -> PipelineContext:
         priority=stage.priority,
     )
     _take_after(context, stage)
+    context.trace = stage.trace
     stage.cancellation.watch(context.mark_cancelled)  # down to the run, never up from it
     return context
 
@@ -286,6 +288,7 @@ def child_context(stage: StageContext, wish: ChildWish) -> PipelineContext:
     )
     _take_after(context, stage)
     context._ancestry = below(stage.ancestry, stage.pipeline_run_id, stage.stage_name)
+    context.trace = None if stage.trace is None else stage.trace.child()
     return context
 
 

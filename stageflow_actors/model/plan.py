@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from heapq import heappop, heappush
 from typing import Any
@@ -41,7 +41,8 @@ class StagePlan:
     ``dependencies`` hand it their data, ``after`` only come before it, ``after_any`` too, however
     they end, and ``gates`` are the guards that have to let pass what it reads; ``dependents`` wait
     for it, for any of these reasons. With ``route`` it runs only where ``router`` has taken one of
-    them. Times are in seconds.
+    them. ``wiring`` says by name what it waits for, as the events do that tell of its start. Times
+    are in seconds.
     """
 
     name: str
@@ -71,6 +72,7 @@ class StagePlan:
     autoscaling: Autoscaling | None = None
     concurrency: int | None = None
     is_batching: bool = False
+    wiring: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def strict(self) -> tuple[int, ...]:
@@ -176,7 +178,14 @@ def _stage_plan(
         autoscaling=spec.autoscaling,
         concurrency=spec.concurrency,
         is_batching=spec.batching is not None,
+        wiring=_wiring(spec),
     )
+
+
+def _wiring(spec: StageSpec) -> Mapping[str, Sequence[str]]:
+    after = (*spec.after, *spec.after_any)
+    named = {"dependencies": tuple(spec.dependencies), "after": after}
+    return {what: names for what, names in named.items() if names}  # quick to send
 
 
 def _finalizers(specs: Sequence[StageSpec]) -> tuple[int, ...]:

@@ -10,13 +10,15 @@ from stageflow_actors.model.ancestry import Ancestry
 from stageflow_actors.model.core_ports import CorePorts
 from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.trace import TraceContext
 
 _NO_DATA = FrozenDict()
 
 
 class RunView(NamedTuple):
     """The snapshot, the run's data, the id that joins it to other work, its ports; if a stage
-    started it, the effect key of that, and where it comes from; and whether others go first.
+    started it, the effect key of that, and where it comes from; whether others go first; and its
+    span, where it is traced.
     """
 
     snapshot: ContextSnapshot
@@ -26,3 +28,4 @@ class RunView(NamedTuple):
     started_by: str = ""
     ancestry: Ancestry | None = None
     is_background: bool = False
+    trace: TraceContext | None = None

@@ -26,11 +26,21 @@ class Settings(BaseModel):
     max_events_per_run: Positive = 65_536
     """Events kept of one run; further ones of stages are dropped and counted, never our own."""
 
+    wide_events: bool = False
+    """Whether each stage and each run end with one event that has all that is known of them:
+    ``stage.wide`` and ``pipeline.wide``."""
+
     max_queued_events: Positive = 65_536
     """Events waiting for a slow sink; the newest are dropped and counted."""
 
     event_flush_interval_s: Seconds = 0.25
     """How long a run may hold back events from the sink; one that ends hands them over at once."""
+
+    gauges_interval_s: Seconds = 5.0
+    """How often a deployment is looked at for what its metrics say of it now, where they are on."""
+
+    ray_metrics: bool = False
+    """Whether metrics go through Ray's own, too, which its nodes offer to Prometheus."""
 
     max_threads_per_stage: Positive = 32
     """Plain ``def`` executions of one stage at a time; further ones wait."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from stageflow_actors.errors import StageAbandonedError, StreamError, UnknownPipelineError
@@ -12,15 +13,18 @@ from stageflow_actors.model.ancestry import Ancestry, depth_of
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import NO_CLEANUPS, CleanupFailure, Cleanups
 from stageflow_actors.model.context import RunContext
+from stageflow_actors.model.events import PROVIDER_CALL, SPAN_CONTENTS
 from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.inputs import StageInputs
 from stageflow_actors.model.output import StageArtifact, StageEvent
 from stageflow_actors.model.priority import RunPriority
+from stageflow_actors.model.redaction.capture import MessageCapture
 from stageflow_actors.model.signs import SignsOfLife
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.spawning import ChildInput, ChildWish, Inherit, Spawner
 from stageflow_actors.model.streaming import OpenStream, Stream
 from stageflow_actors.model.timer import PipelineTimer
+from stageflow_actors.model.trace import TraceContext
 
 if TYPE_CHECKING:
     from stageflow_actors.model.policies.guard import GuardFeedback
@@ -29,12 +33,34 @@ if TYPE_CHECKING:
 _NO_DATA = FrozenDict()
 
 
+class ProviderRecord(Protocol):
+    """What is known of a call of a provider; ``ProviderResponse`` and what is made of it."""
+
+    @property
+    def latency_ms(self) -> float | None:
+        """From the request to the end of the response."""
+
+    def to_otel_attributes(self) -> Mapping[str, Any]:
+        """What it is told with."""
+
+    def contents(self) -> Mapping[str, Any]:
+        """What was said, for those who have asked for it."""
+
+
+class OwnSpan(Protocol):
+    """The span of an attempt in the process of its stage."""
+
+    def finish(self) -> Mapping[str, Any]:
+        """Take nothing more; what the stage has set on it, if it has."""
+
+
 class StageContext(RunContext):
     """What a stage receives: the run, its own inputs, and ways to make itself heard.
 
     ``data`` is the run's, and read-only. ``artifacts`` and ``emitted`` are this stage's, so far.
     ``feedback`` says why a guard rejected the last output, where this stage runs again for that.
-    ``child_runs`` counts the runs that this execution has started from itself. ``ancestry`` says
+    ``child_runs`` counts the runs that this execution has started from itself, ``calls`` are the
+    calls of providers that it has told of. ``ancestry`` says
     which stage of which run started this one, if one did.
     """
 
@@ -46,6 +72,7 @@ class StageContext(RunContext):
         "_stream",
         "ancestry",
         "attempt",
+        "calls",
         "child_runs",
         "cleanup_failures",
         "emitted",
@@ -53,6 +80,7 @@ class StageContext(RunContext):
         "inputs",
         "retires",
         "signs",
+        "span",
         "stage_name",
     )
 
@@ -76,6 +104,7 @@ class StageContext(RunContext):
         spawner: Spawner | None = None,
         open_stream: OpenStream | None = None,
         priority: RunPriority = RunPriority.INTERACTIVE,
+        trace: TraceContext | None = None,
     ) -> None:
         super().__init__(
             snapshot,
@@ -85,6 +114,7 @@ class StageContext(RunContext):
             cancellation=cancellation or Cancellation(),
             deadline_at=deadline_at,
             priority=priority,
+            trace=trace,
         )
         self.inputs = inputs
         self.stage_name = stage_name
@@ -92,6 +122,8 @@ class StageContext(RunContext):
         self.emitted: list[StageEvent] = []
         self.cleanup_failures: list[CleanupFailure] = []
         self.child_runs = 0
+        self.calls: tuple[ProviderRecord, ...] = ()
+        self.span: OwnSpan | None = None
         self.feedback = feedback
         self.signs = signs
         self.retires = False
@@ -257,6 +289,39 @@ class StageContext(RunContext):
         self.emitted.append(StageEvent(type, dict(data or {})))
 
     emit_event = try_emit_event
+
+    def record_call(self, record: ProviderRecord) -> None:
+        """Tell of a call of a provider that has ended just now: ``LLMResponse`` and its like.
+
+        It becomes the event ``provider.call``, and so a span, metrics and a part of the log: what
+        was called, how long it took and what it used; what was said, only where the environment
+        asks for that (``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``). A record in what the
+        stage returns is told by itself, and one that is told twice counts once.
+
+        Raises:
+            StageAbandonedError: the run has given this execution up.
+            TypeError: it is no record of a call.
+        """
+        if not callable(getattr(record, "to_otel_attributes", None)):
+            raise TypeError(
+                f"{type(record).__name__} is no record of a call: give LLMResponse, ..."
+            )
+        if any(each is record for each in self.calls):
+            return
+        told = {"attributes": record.to_otel_attributes(), "latency_ms": record.latency_ms}
+        capture = MessageCapture.asked_for(os.environ)
+        if capture.in_events:
+            told["contents"] = record.contents()
+        if capture.in_spans:
+            told[SPAN_CONTENTS] = record.contents()
+        self.try_emit_event(PROVIDER_CALL, told)
+        self.calls = (*self.calls, record)
+
+    def finish_span(self) -> None:
+        """For the runtime, when the body has ended: tell what the stage has set on its span."""
+        told = None if self.span is None else self.span.finish()
+        if told and not self.cancellation.is_abandoned:
+            self.emitted.append(StageEvent("stage.traced", told))
 
     def add_artifact(self, type: str, payload: Any) -> None:
         """Add something for people or for storage to what this stage returns.

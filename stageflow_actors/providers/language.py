@@ -9,7 +9,12 @@ from pydantic import Field
 
 from stageflow_actors.providers import semconv
 from stageflow_actors.providers.record import Label, PlainDicts
-from stageflow_actors.providers.response import AttributeValue, CallFields, ProviderResponse
+from stageflow_actors.providers.response import (
+    AttributeValue,
+    CallFields,
+    ProviderResponse,
+    output_message,
+)
 
 
 class LLMResponse(ProviderResponse):
@@ -63,6 +68,9 @@ class LLMResponse(ProviderResponse):
     def total_tokens(self) -> int:
         """Tokens of input and output."""
         return self.input_tokens + self.output_tokens
+
+    def contents(self) -> dict[str, AttributeValue]:
+        return output_message(self.content, self.finish_reason)
 
     def _attributes(self) -> dict[str, AttributeValue | None]:
         return {

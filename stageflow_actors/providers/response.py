@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 from pydantic import ModelWrapValidatorHandler, model_validator
@@ -94,6 +95,10 @@ class ProviderResponse(FrozenRecord):
         """Attributes for a span. Never what was said, drawn, searched or found."""
         return {name: value for name, value in self._attributes().items() if value is not None}
 
+    def contents(self) -> dict[str, AttributeValue]:
+        """Attributes with what was said, for those who have asked for it."""
+        return {}
+
     def _attributes(self) -> dict[str, AttributeValue | None]:
         """All attributes, those without a value too."""
         first_output = self.time_to_first_output_ms
@@ -118,6 +123,14 @@ class ProviderResponse(FrozenRecord):
             semconv.STAGEFLOW_PROVIDER_RATE_LIMIT_REMAINING: rate_limit.remaining,
             semconv.STAGEFLOW_PROVIDER_RATE_LIMIT_RESET_MS: rate_limit.reset_ms,
         }
+
+
+def output_message(text: str, finish_reason: str | None) -> dict[str, AttributeValue]:
+    """An answer as the conventions write down messages: JSON."""
+    message = {"role": "assistant", "parts": [{"type": "text", "content": text}]}
+    if finish_reason is not None:
+        message["finish_reason"] = finish_reason
+    return {semconv.GEN_AI_OUTPUT_MESSAGES: json.dumps([message])}
 
 
 def _compare(given: dict[str, Any], usage: Any) -> None:

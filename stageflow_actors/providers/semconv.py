@@ -1,4 +1,4 @@
-"""Every attribute and operation name that records of provider calls use, in this one place.
+"""Every attribute and operation name that records and spans use, in this one place.
 
 The ``gen_ai`` names follow the OpenTelemetry GenAI conventions, schema
 https://opentelemetry.io/schemas/gen-ai/1.42.0, as they stood in ``docs/gen-ai/client-inference.md``
@@ -15,11 +15,17 @@ GEN_AI_PROVIDER_NAME = "gen_ai.provider.name"
 GEN_AI_REQUEST_MODEL = "gen_ai.request.model"
 GEN_AI_CONVERSATION_ID = "gen_ai.conversation.id"
 GEN_AI_OUTPUT_TYPE = "gen_ai.output.type"
+GEN_AI_OUTPUT_MESSAGES = "gen_ai.output.messages"
 GEN_AI_RESPONSE_ID = "gen_ai.response.id"
 GEN_AI_RESPONSE_MODEL = "gen_ai.response.model"
 GEN_AI_RESPONSE_FINISH_REASONS = "gen_ai.response.finish_reasons"
 GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
 GEN_AI_EMBEDDINGS_DIMENSION_COUNT = "gen_ai.embeddings.dimension.count"
+
+# --- a run of a pipeline ---
+GEN_AI_WORKFLOW_NAME = "gen_ai.workflow.name"
+ERROR_TYPE = "error.type"
+SESSION_ID = "session.id"
 
 # --- tokens ---
 GEN_AI_USAGE_INPUT_TOKENS = "gen_ai.usage.input_tokens"
@@ -61,7 +67,15 @@ STAGEFLOW_SPEECH_IS_FINAL = "stageflow.speech.is_final"
 STAGEFLOW_SPEECH_LANGUAGE = "stageflow.speech.language"
 STAGEFLOW_SPEECH_VOICE = "stageflow.speech.voice"
 
+# --- metrics ---
+GEN_AI_CLIENT_OPERATION_DURATION = "gen_ai.client.operation.duration"
+GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
+GEN_AI_CLIENT_TOKEN_USAGE = "gen_ai.client.token.usage"  # noqa: S105 - no secret
+GEN_AI_INVOKE_WORKFLOW_DURATION = "gen_ai.invoke_workflow.duration"
+GEN_AI_TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105 - no secret
+
 # --- operations ---
+OPERATION_INVOKE_WORKFLOW = "invoke_workflow"
 OPERATION_CHAT = "chat"
 OPERATION_EMBEDDINGS = "embeddings"
 OPERATION_GENERATE_CONTENT = "generate_content"

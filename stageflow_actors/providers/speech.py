@@ -8,7 +8,12 @@ from pydantic import Field, model_validator
 
 from stageflow_actors.providers import semconv
 from stageflow_actors.providers.record import Amount, Count, Label, PlainDicts, count_bytes
-from stageflow_actors.providers.response import AttributeValue, CallFields, ProviderResponse
+from stageflow_actors.providers.response import (
+    AttributeValue,
+    CallFields,
+    ProviderResponse,
+    output_message,
+)
 
 Positive = Annotated[int, Field(gt=0, le=2**31)]
 
@@ -28,6 +33,9 @@ class STTResponse(ProviderResponse):
 
     duration_ms: Amount | None = None
     """Length of the audio. What the provider bills is ``usage.audio_seconds``."""
+
+    def contents(self) -> dict[str, AttributeValue]:
+        return output_message(self.text, self.finish_reason)
 
     def _attributes(self) -> dict[str, AttributeValue | None]:
         return {

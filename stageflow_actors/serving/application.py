@@ -24,6 +24,7 @@ from stageflow_actors.serving.openai.routes import openai_router
 from stageflow_actors.serving.openapi import openapi_document
 from stageflow_actors.serving.pipeline_routes import pipeline_router
 from stageflow_actors.serving.problems import problem_response
+from stageflow_actors.serving.request_spans import RequestSpans
 from stageflow_actors.serving.run_desks import run_desks
 from stageflow_actors.serving.run_routes import run_router
 from stageflow_actors.serving.served import Servable, served_by_name
@@ -76,7 +77,10 @@ def app_of(service: Service, *, title: str) -> FastAPI:
         lifespan=lifespan,
         openapi_url=None,
         redirect_slashes=False,
+        # Its metrics are left; of its spans and logs, RequestSpans says why they are not wanted.
+        telemetry={"tracing": False, "logs": False, "auto_configure": False},
     )
+    app.add_middleware(RequestSpans)
     app.state.service = service
     models = openai_router(service.pipelines)
     for router in (run_router(), pipeline_router(), models, health_router(), openapi_router()):
@@ -90,16 +94,16 @@ def app_of(service: Service, *, title: str) -> FastAPI:
 
 
 def _answer_errors(app: FastAPI) -> None:
-    async def of_http(_request: Request, error: Exception) -> Response:
+    async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         fault = _OF_STATUS.get(error.status_code, Fault.DEFECT)
-        return problem_response(ProblemError(fault, headers=error.headers))
+        return problem_response(ProblemError(fault, headers=error.headers), request.scope)
 
-    async def of_parameters(_request: Request, _error: Exception) -> Response:
-        return problem_response(ProblemError(Fault.QUERY))
+    async def of_parameters(request: Request, _error: Exception) -> Response:
+        return problem_response(ProblemError(Fault.QUERY), request.scope)
 
-    async def of_defects(_request: Request, _error: Exception) -> Response:
-        return problem_response(ProblemError(Fault.DEFECT))
+    async def of_defects(request: Request, _error: Exception) -> Response:
+        return problem_response(ProblemError(Fault.DEFECT), request.scope)
 
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(RequestValidationError, of_parameters)

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from stageflow_actors.model.streaming import Audience
+from stageflow_actors.model.trace import TraceContext
 from stageflow_actors.serving.bodies import RunBody
 from stageflow_actors.serving.callers import Caller
 
@@ -32,7 +33,8 @@ class RunOrder(NamedTuple):
     ``timeout_s`` is how long it may take, ``size`` about how many bytes its body has. With
     ``is_cancelled_when_left`` it is cancelled when nobody waits for its answer any more. With
     ``is_watched`` nothing that its stages stream is lost before the first ``read``; with ``reader``
-    they wait for that one from the start. ``prefix`` is what its links begin with.
+    they wait for that one from the start. ``prefix`` is what its links begin with. Its span is to
+    be below ``trace``.
     """
 
     caller: Caller
@@ -44,6 +46,7 @@ class RunOrder(NamedTuple):
     is_watched: bool = False
     reader: str | None = None
     prefix: str = ""
+    trace: TraceContext | None = None
 
     @property
     def ends_with_its_client(self) -> bool:

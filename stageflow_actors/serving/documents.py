@@ -25,7 +25,10 @@ def result_document(result: RunResult, *, reveal: bool) -> dict[str, Any]:
     return {
         "stage": result.stage,
         "reason": plain(result.reason) if reveal or is_cancelled else None,
-        "outputs": {name: _output(each, reveal) for name, each in result.outputs.items()},
+        "outputs": {
+            name: _output(each, result.failures.get(name), reveal=reveal)
+            for name, each in result.outputs.items()
+        },
         "failures": {name: _failure(each, reveal) for name, each in result.failures.items()},
         "skipped": plain(result.skipped),
         "cancelled": {
@@ -75,7 +78,8 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def _output(output: StageOutput, reveal: bool) -> dict[str, Any]:
+def _output(output: StageOutput, failure: StageFailure | None, *, reveal: bool) -> dict[str, Any]:
+    """With what a failure says of the error: what the output says may quote secrets."""
     document: dict[str, Any] = {
         "status": output.status.value,
         "data": plain(output.data),
@@ -84,7 +88,10 @@ def _output(output: StageOutput, reveal: bool) -> dict[str, Any]:
         "route": None if output.routing is None else plain(output.routing),
     }
     if reveal:
-        document["error"] = plain(output.error)
+        if failure is None or output.error is None:
+            document["error"] = plain(output.error)
+        else:
+            document["error"] = plain(failure.message)
     return document
 
 

@@ -15,6 +15,7 @@ from stageflow_actors.errors import StageflowError
 from stageflow_actors.serving.callers import Caller
 from stageflow_actors.serving.faults import Fault, ProblemError, ServingError
 from stageflow_actors.serving.problems import problem_of, problem_response
+from stageflow_actors.serving.request_trace import note_run
 from stageflow_actors.serving.scopes import RULES, rule_for
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.socket_guard import GuardedSocketRoute
@@ -33,7 +34,7 @@ class GuardedRoute(APIRoute):
 
     def refusal(self, problem: ProblemError, request: Request) -> Response:
         """How a request is refused; a route may have a form of its own for it."""
-        return problem_response(problem, prefix_of(request))
+        return problem_response(problem, request.scope)
 
     def get_route_handler(self) -> Handler:
         """Asks who it is before anything of the request is read."""
@@ -47,6 +48,8 @@ class GuardedRoute(APIRoute):
                     request.state.caller = await service.gate.admit(request, rule.scope)
                 response = await inner(request)
             except ProblemError as problem:
+                if problem.run_id is not None:
+                    note_run(request.scope, problem.run_id)
                 return self.refusal(problem, request)
             except StageflowError as error:
                 logger.exception("A request ended in %s.", error.code)

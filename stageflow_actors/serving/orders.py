@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 
+from stageflow_actors.model.trace import TraceContext
 from stageflow_actors.serving.bodies import RunBody
 from stageflow_actors.serving.callers import Caller
 from stageflow_actors.serving.desk import RunKey, RunOrder
@@ -17,15 +18,19 @@ from stageflow_actors.serving.headers import (
     fingerprint_of,
     idempotency_key,
 )
+from stageflow_actors.serving.request_trace import trace_of
 
 
 class Terms(NamedTuple):
-    """Who asks, how long the run may take, the key of the request, and where its links begin."""
+    """Who asks, how long the run may take, the key of the request, where its links begin, and what
+    span it is to be below.
+    """
 
     caller: Caller
     timeout_s: float | None
     key: str | None
     prefix: str
+    trace: TraceContext | None
 
     def order(
         self, body: RunBody, place: str, content: bytes, *, size: int, is_cancelled_when_left: bool
@@ -40,6 +45,7 @@ class Terms(NamedTuple):
             is_cancelled_when_left=is_cancelled_when_left,
             size=size,
             prefix=self.prefix,
+            trace=self.trace,
         )
 
 
@@ -54,4 +60,5 @@ def terms_of(request: Request) -> Terms:
         headers.getlist(TIMEOUT_HEADER), settings.default_timeout_s, settings.max_timeout_s
     )
     key = idempotency_key(headers.getlist(KEY_HEADER))
-    return Terms(caller_of(request), timeout_s, key, prefix_of(request))
+    trace = trace_of(request.scope).context
+    return Terms(caller_of(request), timeout_s, key, prefix_of(request), trace)

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import Scope
 
 from stageflow_actors.errors import (
     AdmissionRefusedError,
@@ -20,15 +21,17 @@ from stageflow_actors.errors import (
     TenantAccessDeniedError,
 )
 from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
+from stageflow_actors.serving.request_trace import trace_id_of
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:stageflow-actors:problem:"
 
 
-def problem_document(problem: ProblemError, prefix: str = "") -> dict[str, Any]:
-    """The members of the document; ``code`` and, where there is a run, ``run_id`` are our own.
+def problem_document(problem: ProblemError, scope: Scope | None = None) -> dict[str, Any]:
+    """The members of the document; ``code`` is our own, and so are ``run_id``, where there is a
+    run, and ``trace_id``, where the request is traced.
 
-    ``prefix`` is where the routes of the application begin.
+    ``scope`` is that of the request: it says where the routes of the application begin, too.
     """
     fault = problem.fault
     document: dict[str, Any] = {
@@ -41,16 +44,20 @@ def problem_document(problem: ProblemError, prefix: str = "") -> dict[str, Any]:
         document["detail"] = problem.detail
     if problem.run_id is not None:
         document["run_id"] = str(problem.run_id)
+        prefix = "" if scope is None else scope.get("root_path", "")
         document["instance"] = f"{prefix}/v1/runs/{problem.run_id}"
+    trace_id = trace_id_of(scope)
+    if trace_id is not None:
+        document["trace_id"] = trace_id
     return {**problem.parts, **document}
 
 
-def problem_response(problem: ProblemError, prefix: str = "") -> Response:
-    """The answer for ``problem``; ``prefix`` as in its document."""
+def problem_response(problem: ProblemError, scope: Scope | None = None) -> Response:
+    """The answer for ``problem``; ``scope`` as in its document."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **problem.headers}
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(problem.retry_after_s)))
-    body = json.dumps(problem_document(problem, prefix), ensure_ascii=True).encode("ascii")
+    body = json.dumps(problem_document(problem, scope), ensure_ascii=True).encode("ascii")
     return Response(body, problem.fault.status, headers, MEDIA_TYPE)
 
 

@@ -39,6 +39,7 @@ class RunRecord:
     """A run, whom it belongs to, and what clients may see of it.
 
     ``waiting`` counts the requests that wait for its end; ``refusal`` is why it was not even begun.
+    ``trace_id`` is shown where it is traced.
 
     Its events and pieces are written to the tape when somebody watches, or when it ends. From then
     on the record holds bytes alone, and lets go of the run.
@@ -61,6 +62,7 @@ class RunRecord:
         "state",
         "tape",
         "tenant",
+        "trace_id",
         "waiting",
     )
 
@@ -82,6 +84,7 @@ class RunRecord:
         self.ending: asyncio.Task[None] | None = None
         self.waiting = 0
         self.refusal: AdmissionRefusedError | None = None
+        self.trace_id: str | None = None
         self._handle = handle
         self._recording: asyncio.Future[Any] | None = None
         self._paces: dict[str, int] = {}
@@ -166,8 +169,10 @@ class RunRecord:
 
     def _head(self) -> dict[str, Any]:
         path = f"{self._prefix}/v1/runs/{self.run_id}"
+        traced = {} if self.trace_id is None else {"trace_id": self.trace_id}
         return {
             "run_id": str(self.run_id),
+            **traced,
             "pipeline": self.served_as,
             "state": self.state,
             "started_at": moment(self._started_at),

@@ -20,6 +20,7 @@ from stageflow_actors.serving.run_book import BookStats, RunBook
 from stageflow_actors.serving.run_rate import RunRate
 from stageflow_actors.serving.served import ServedPipeline
 from stageflow_actors.serving.settings import ServingSettings
+from stageflow_actors.telemetry.exporting import Noticed
 
 _GONE = "the client disconnected"
 _BY_REQUEST = "the client asked"
@@ -42,6 +43,7 @@ class RunDesk:
         self._rate = None if per_s is None else RunRate(per_s)
         self._is_taking = True
         self._sweeping: asyncio.Task[None] | None = None
+        self._noticed = Noticed()
 
     @property
     def is_ready(self) -> bool:
@@ -156,6 +158,8 @@ class RunDesk:
         record = RunRecord(
             handle.run_id, self._name, caller.tenant, handle, self._settings, order.prefix
         )
+        if order.trace is not None and self._noticed.tracers is not None:
+            record.trace_id = order.trace.trace_id
         self._book.add(record)
         if order.is_watched or order.reader is not None:
             record.watch()  # before its stages stream
@@ -204,10 +208,12 @@ def _context_of(served: ServedPipeline, order: RunOrder) -> PipelineContext:
     if any(isinstance(each, AuthInterceptor) for each in served.graph.admissions):
         # The pipeline has a check of its own, which takes the token away again.
         parts["data"] = {**order.body.data, "_auth_token": caller.token}
-    return PipelineContext.create(
+    context = PipelineContext.create(
         **parts,
         topology=served.graph.name,
         user_id=caller.user_id,
         org_id=caller.org_id,
         timeout=order.timeout_s,
     )
+    context.trace = order.trace
+    return context

@@ -13,7 +13,7 @@ from stageflow_actors.serving.guarded import GuardedRoute, caller_of, prefix_of,
 from stageflow_actors.serving.headers import preference, wants_events
 from stageflow_actors.serving.orders import terms_of
 from stageflow_actors.serving.presence import while_there
-from stageflow_actors.serving.service import Service
+from stageflow_actors.serving.request_trace import note_run
 from stageflow_actors.serving.sse import number_after
 
 _JSON = "application/json"
@@ -54,8 +54,9 @@ async def start_run(name: str, request: Request) -> Response:
         is_cancelled_when_left=served.is_cancelled_when_left and wanted.wait_s is None,
     )
     if wants_events(request.headers.getlist("accept")):
-        return await _started_stream(service, name, order)
+        return await _started_stream(request, name, order)
     shown = await while_there(request.receive, service.run(name, order, wanted.wait_s))
+    note_run(request.scope, shown.run_id)
     headers = {"Location": f"{order.prefix}/v1/runs/{shown.run_id}"}
     if wanted.applied and not shown.is_ended:
         headers["Preference-Applied"] = wanted.applied
@@ -64,7 +65,9 @@ async def start_run(name: str, request: Request) -> Response:
 
 async def get_run(run_id: str, request: Request) -> Response:
     """The state of a run, and its result once it has ended."""
-    return _answer(await service_of(request).look(run_id, caller_of(request).tenant), 200)
+    shown = await service_of(request).look(run_id, caller_of(request).tenant)
+    note_run(request.scope, shown.run_id)
+    return _answer(shown, 200)
 
 
 async def get_events(run_id: str, request: Request) -> Response:
@@ -78,6 +81,7 @@ async def get_events(run_id: str, request: Request) -> Response:
     after = number_after(request.headers.get("last-event-id"))
     reading = Reading(run_id, caller.tenant, after, audiences_of(caller), BATCH_BYTES, wait_s=0.0)
     found = await service.read(reading)
+    note_run(request.scope, run_id)
     if found.is_over and not found.entries:
         return Response(status_code=204)
     return EventStream(service, reading, found)
@@ -86,12 +90,15 @@ async def get_events(run_id: str, request: Request) -> Response:
 async def cancel_run(run_id: str, request: Request) -> Response:
     """Ask a run to stop. Its state says when it has; 409 if it had ended before."""
     shown = await service_of(request).cancel(run_id, caller_of(request).tenant)
+    note_run(request.scope, shown.run_id)
     return _answer(shown, 202, {"Location": f"{prefix_of(request)}/v1/runs/{shown.run_id}"})
 
 
-async def _started_stream(service: Service, name: str, order: RunOrder) -> Response:
+async def _started_stream(request: Request, name: str, order: RunOrder) -> Response:
+    service = service_of(request)
     order = order._replace(is_watched=True)
     shown = await service.hold(service.run(name, order, 0.0))
+    note_run(request.scope, shown.run_id)
     tenant, audiences = order.caller.tenant, audiences_of(order.caller)
     reading = Reading(str(shown.run_id), tenant, 0, audiences, BATCH_BYTES, wait_s=0.0)
     answer = EventStream(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+TraceId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+"""Of W3C Trace Context; where the service is traced."""
 
 
 class _Document(BaseModel):
@@ -24,6 +27,7 @@ class Problem(BaseModel):
     code: str
     detail: str | None = None
     run_id: UUID | None = None
+    trace_id: TraceId | None = None
     instance: str | None = None
 
 
@@ -98,6 +102,7 @@ class Run(_Document):
     """A run: `running`, or ended as `ok`, `failed`, `timed_out` or `cancelled`."""
 
     run_id: UUID
+    trace_id: TraceId | None = None
     pipeline: str
     state: str
     cancelling: bool

@@ -41,6 +41,7 @@ class GuardedSocketRoute(WebSocketRoute):
             raise ServingError(f"The socket {path} is open to everybody.", code="SERVE-ROUTE")
 
         async def guarded(websocket: WebSocket) -> None:
+            websocket.scope["route"] = self  # as routes of FastAPI do
             await websocket.receive()  # that somebody connects
             try:
                 await endpoint(websocket, await _caller_of(websocket, scope))
@@ -97,6 +98,6 @@ def _offered(websocket: WebSocket) -> list[str]:
 
 async def _deny(websocket: WebSocket, problem: ProblemError) -> None:
     if _DENIAL in websocket.scope.get("extensions", {}):
-        await websocket.send_denial_response(problem_response(problem))
+        await websocket.send_denial_response(problem_response(problem, websocket.scope))
     else:
         await websocket.close(_CLOSE_CODES + problem.fault.status, problem.fault.code)

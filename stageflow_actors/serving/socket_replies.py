@@ -6,6 +6,8 @@ import json
 from typing import Any
 from uuid import UUID
 
+from starlette.types import Scope
+
 from stageflow_actors.serving.desk import Entry
 from stageflow_actors.serving.faults import ProblemError
 from stageflow_actors.serving.problems import problem_document
@@ -44,13 +46,13 @@ def left(ref: str) -> str:
 
 
 def error(
-    problem: ProblemError, prefix: str, ref: str | None = None, *, is_closed: bool = False
+    problem: ProblemError, scope: Scope, ref: str | None = None, *, is_closed: bool = False
 ) -> str:
     """Something was refused. With ``is_closed`` there is no run of that name on the socket now.
 
-    ``prefix`` is what links begin with.
+    ``scope`` is that of the socket.
     """
-    document = problem_document(problem, prefix)
+    document = problem_document(problem, scope)
     if problem.retry_after_s is not None:
         document["retry_after_s"] = problem.retry_after_s
     about = {} if ref is None else {"ref": ref, "is_closed": is_closed}

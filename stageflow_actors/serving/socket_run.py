@@ -10,6 +10,7 @@ from uuid import uuid4
 from stageflow_actors.serving.callers import Caller, audiences_of
 from stageflow_actors.serving.desk import BATCH_BYTES, Entries, Reading, Shown
 from stageflow_actors.serving.faults import ProblemError
+from stageflow_actors.serving.request_trace import RequestTrace
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.socket_intake import Intake
 from stageflow_actors.serving.socket_replies import accepted, ended, entry, size_of
@@ -49,7 +50,15 @@ class SocketRun:
     One that is watched has its ``run_id`` from the beginning. ``task`` shows it.
     """
 
-    def __init__(self, ref: str, credit: int, wire: Wire, service: Service, caller: Caller) -> None:
+    def __init__(
+        self,
+        ref: str,
+        credit: int,
+        wire: Wire,
+        service: Service,
+        caller: Caller,
+        trace: RequestTrace,
+    ) -> None:
         self.ref = ref
         self.credits = Credits(credit)
         self.intake: Intake | None = None
@@ -63,6 +72,7 @@ class SocketRun:
         self._wire = wire
         self._service = service
         self._caller = caller
+        self._trace = trace
         self.reader = uuid4().hex
 
     async def show(self) -> str:
@@ -75,11 +85,13 @@ class SocketRun:
         if self.starting is not None:
             shown = await asyncio.shield(self.starting)
             self.run_id = str(shown.run_id)
+            self._trace.note_one_of_many(self.run_id)
             await self._wire.send(accepted(self.ref, self.run_id))
         assert self.run_id is not None, "it was started, or is watched"
         # From here on its stages wait where they stream, whatever credit there is.
         await self._read(max_bytes=1, wait_s=0.0)
         if self.starting is None:
+            self._trace.note_one_of_many(self.run_id)
             await self._wire.send(accepted(self.ref, self.run_id))
         await self._send_entries()
         shown = await self._service.look(self.run_id, self._caller.tenant)

@@ -6,11 +6,14 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from starlette.types import Scope as AsgiScope
+
 from stageflow_actors.errors import StageflowError
 from stageflow_actors.serving.callers import Caller
 from stageflow_actors.serving.desk import RunOrder
 from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
 from stageflow_actors.serving.problems import problem_of
+from stageflow_actors.serving.request_trace import trace_of
 from stageflow_actors.serving.scopes import Scope
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.socket_intake import Intake
@@ -34,14 +37,15 @@ logger = logging.getLogger("stageflow_actors.serving")
 class SocketRuns:
     """A name is free again once the last message of its run is on its way.
 
-    Their links begin with ``prefix``.
+    ``scope`` is that of the socket.
     """
 
-    def __init__(self, wire: Wire, service: Service, caller: Caller, prefix: str) -> None:
+    def __init__(self, wire: Wire, service: Service, caller: Caller, scope: AsgiScope) -> None:
         self._wire = wire
         self._service = service
         self._caller = caller
-        self._prefix = prefix
+        self._scope = scope
+        self._trace = trace_of(scope)
         self._runs: dict[str, SocketRun] = {}
 
     def __contains__(self, ref: str) -> bool:
@@ -59,7 +63,7 @@ class SocketRuns:
         if len(self._runs) >= most:
             detail = f"There are {most} runs on this socket."
             raise ProblemError(Fault.TOO_MANY_RUNS, detail, retry_after_s=SOON_S)
-        run = SocketRun(said.ref, said.credit, self._wire, self._service, self._caller)
+        run = SocketRun(said.ref, said.credit, self._wire, self._service, self._caller, self._trace)
         if isinstance(said, Watch):
             run.run_id, run.after = said.run_id, said.after
             self._runs[said.ref] = run
@@ -140,7 +144,8 @@ class SocketRuns:
                 is_cancelled_when_left=served.is_cancelled_when_left,
                 size=intake.size,
                 reader=run.reader,
-                prefix=self._prefix,
+                prefix=self._scope.get("root_path", ""),
+                trace=self._trace.context,
             )
         except ProblemError:
             del self._runs[run.ref]
@@ -170,7 +175,7 @@ class SocketRuns:
         except ClientGoneError:
             return  # the session is at its end, and parts from its runs
         except Exception as failed:
-            last = error(problem_from(failed), self._prefix, run.ref, is_closed=True)
+            last = error(problem_from(failed), self._scope, run.ref, is_closed=True)
             self._service.hold(run.leave())
         del self._runs[run.ref]
         with suppress(ClientGoneError):

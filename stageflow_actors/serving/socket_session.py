@@ -9,7 +9,6 @@ from starlette.websockets import WebSocket
 
 from stageflow_actors.serving.callers import Caller
 from stageflow_actors.serving.faults import ProblemError
-from stageflow_actors.serving.guarded import prefix_of
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.socket_messages import (
     Message,
@@ -50,8 +49,8 @@ class SocketSession:
         self._websocket = websocket
         self._settings = service.settings
         self._wire = Wire(websocket, service)
-        self._prefix = prefix_of(websocket)
-        self._runs = SocketRuns(self._wire, service, caller, self._prefix)
+        self._scope = websocket.scope
+        self._runs = SocketRuns(self._wire, service, caller, self._scope)
         self._bad_messages = 0
         self._heard_at = 0.0
 
@@ -131,7 +130,7 @@ class SocketSession:
 
     async def _refuse(self, problem: ProblemError, ref: str | None) -> None:
         is_closed = ref is not None and ref not in self._runs
-        await self._wire.send(error(problem, self._prefix, ref, is_closed=is_closed))
+        await self._wire.send(error(problem, self._scope, ref, is_closed=is_closed))
 
     async def _beat(self) -> Parting:
         """A client that says nothing for some heartbeats is not there."""

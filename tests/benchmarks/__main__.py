@@ -26,6 +26,7 @@ MODULES = (
     "data_costs",
     "contract_costs",
     "import_cost",
+    "telemetry",
     "other_ways",
     "lone_run",
     "hosts",

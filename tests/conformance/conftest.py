@@ -52,6 +52,12 @@ def runtime(request, sink):
 
 
 @pytest.fixture
+def enough_s(runtime):
+    """Time enough for a body to begin and do something: here, or in a process of its own."""
+    return 0.3 if isinstance(runtime, LocalRuntime) else 1.0
+
+
+@pytest.fixture
 def run(runtime):
     """Deploys a pipeline, runs it once and returns the result."""
 

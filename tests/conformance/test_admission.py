@@ -16,6 +16,7 @@ from stageflow_actors import (
     get_default_interceptors,
 )
 from stageflow_actors.model.identity import new_id
+from tests.conformance.admission_stages import WhoAsks
 from tests.conformance.crossing import Journal
 from tests.conformance.failing_stages import Look
 
@@ -30,19 +31,6 @@ class Verifier:
         if token != TOKEN:
             raise AuthenticationError(f"{token} is unknown")
         return AuthContext(user_id=USER, org_id=ORG)
-
-
-class WhoAsks:
-    """Returns for whom it runs, and what it was given."""
-
-    kind = "work"
-
-    def __init__(self, folder):
-        self.journal = Journal(folder)
-
-    async def execute(self, ctx):
-        self.journal.write(ctx.stage_name)
-        return {"user": str(ctx.user_id), "org": str(ctx.org_id), "data": dict(ctx.data)}
 
 
 def admitted(folder, *checks, execution=None):

@@ -17,6 +17,16 @@ from stageflow_actors import (
     Settings,
     StageKind,
 )
+from tests.conformance.bad_input_stages import (
+    Anything,
+    BrokenSetup,
+    CancelledSetup,
+    HoldsALock,
+    ManyArguments,
+    NeverReady,
+    Noted,
+    UnprintableError,
+)
 from tests.conformance.crossing import Journal
 from tests.conformance.stages import ok
 
@@ -30,26 +40,6 @@ def raising(make_error):
         .with_stage("first", ok, StageKind.WORK)
         .with_stage("bad", bad, StageKind.WORK, dependencies="first")
     )
-
-
-class ManyArguments(Exception):
-    def __init__(self, code, *, detail):
-        super().__init__(f"code {code}")
-        self.code = code
-        self.detail = detail
-
-
-class UnprintableError(Exception):
-    def __str__(self):
-        raise RuntimeError("no text")
-
-
-class HoldsALock(Exception):
-    def __init__(self, text):
-        super().__init__(text)
-        import threading
-
-        self.lock = threading.Lock()
 
 
 async def test_raised_exception_arrives_with_type_args_text_and_traceback(run):
@@ -85,10 +75,6 @@ async def test_builtin_exceptions_arrive_as_they_were_raised(run, make_error):
     failure = (await run(raising(make_error))).failures["bad"]
     assert type(failure.original) is type(make_error())
     assert str(failure.original) == str(make_error())
-
-
-class Anything:
-    pass
 
 
 async def test_exception_about_an_object_without_a_text_of_its_own_arrives_with_its_type(run):
@@ -161,21 +147,6 @@ async def test_closed_deployment_refuses_runs(runtime):
     await app.close()
 
 
-class BrokenSetup:
-    kind = StageKind.WORK
-
-    def __init__(self, where):
-        self.where = where
-        if where == "constructor":
-            raise ValueError("no model")
-
-    async def setup(self):
-        raise ValueError("no model")
-
-    async def execute(self, ctx):
-        return None
-
-
 @pytest.mark.parametrize("where", ["constructor", "setup"])
 async def test_stage_that_cannot_be_set_up_fails_the_deployment_and_is_named(runtime, where):
     pipeline = (
@@ -189,18 +160,9 @@ async def test_stage_that_cannot_be_set_up_fails_the_deployment_and_is_named(run
     assert isinstance(raised.value.__cause__, ValueError)
 
 
-class NeverReady:
-    kind = StageKind.WORK
-
-    async def setup(self):
-        await asyncio.Event().wait()
-
-    async def execute(self, ctx):
-        return None
-
-
-async def test_setup_that_never_ends_fails_the_deployment_in_time(runtime):
-    impatient = type(runtime)(settings=Settings(deploy_timeout_s=2.0, stop_timeout_s=1.0))
+async def test_setup_that_never_ends_fails_the_deployment_in_time(runtime, enough_s):
+    settings = Settings(deploy_timeout_s=2 * enough_s, stop_timeout_s=enough_s)
+    impatient = type(runtime)(settings=settings)
     pipeline = Pipeline().with_stage("stuck", NeverReady).with_stage("a", ok, StageKind.WORK)
     with pytest.raises(DeploymentError, match="deploy_timeout_s") as raised:
         await impatient.deploy(pipeline).open()
@@ -218,27 +180,10 @@ async def test_setup_that_tries_to_end_the_process_fails_the_deployment(runtime,
     assert raised.value.stage == "leaver"
 
 
-class CancelledSetup(NeverReady):
-    async def setup(self):
-        raise asyncio.CancelledError("my own")
-
-
 async def test_setup_that_raises_a_cancel_of_its_own_fails_the_deployment(runtime):
     with pytest.raises(DeploymentError) as raised:
         await runtime.deploy(Pipeline().with_stage("odd", CancelledSetup)).open()
     assert (raised.value.stage, raised.value.code) == ("odd", "DEPLOYMENT-SETUP")
-
-
-class Noted(NeverReady):
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def setup(self):
-        Journal(self.folder).write("setup")
-
-    async def teardown(self):
-        Journal(self.folder).write("teardown")
-        sys.exit("not a good place for it")
 
 
 async def test_deployment_given_up_while_it_opens_tears_down_what_was_set_up(runtime, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from functools import partial
 
 import pytest
@@ -14,18 +13,20 @@ from stageflow_actors import (
     RetryPolicy,
     RunStatus,
     Settings,
-    StageOutput,
     StageReturnTypeError,
     Timeouts,
 )
 from stageflow_actors.model.policies.batching import Batching
+from tests.conformance.batching_stages import (
+    Deaf,
+    DeafInThread,
+    Embed,
+    EmbedInThread,
+    Miscount,
+    Odd,
+    note_arrival,
+)
 from tests.conformance.crossing import Gate, Journal
-
-
-def note_arrival(folder, ctx):
-    """Called for each run as it comes to wait for a batch."""
-    Journal(folder).write(f"came {ctx.snapshot.input_text}")
-    return 1.0
 
 
 def came(folder):
@@ -44,41 +45,6 @@ def batches(folder):
 def noting(folder, size=16):
     weigh = partial(note_arrival, folder)
     return Batching(max_batch_size=size, batch_size_fn=weigh, max_batch_weight=1000)
-
-
-class Embed:
-    """Notes its batches; each waits for ``go``, and one with a bad text raises."""
-
-    kind = "work"
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute_batch(self, ctxs):
-        names = [ctx.snapshot.input_text for ctx in ctxs]
-        Journal(self.folder).write(" ".join(["batch", *names]))
-        Gate(self.folder, "runs").open()
-        await Gate(self.folder, "go").opened()
-        if "bad" in names:
-            raise ValueError("one of these is bad")
-        return [StageOutput.ok(text=name.upper()) for name in names]
-
-
-class EmbedInThread(Embed):
-    """The same in a plain ``def``, set up and torn down."""
-
-    def setup(self):
-        Journal(self.folder).write("setup")
-
-    def execute_batch(self, ctxs):
-        names = [ctx.snapshot.input_text for ctx in ctxs]
-        Journal(self.folder).write(" ".join(["batch", *names]))
-        Gate(self.folder, "go").wait()
-        is_main = threading.current_thread() is threading.main_thread()
-        return [{"text": name.upper(), "is_main": is_main} for name in names]
-
-    def teardown(self):
-        Journal(self.folder).write("teardown")
 
 
 def embedding(folder, runner=Embed, **options):
@@ -207,26 +173,6 @@ async def test_a_run_that_is_cancelled_during_its_batch_ends_at_once_and_the_oth
     assert batches(tmp_path) == [["a", "b"]]
 
 
-class Deaf(Embed):
-    """Hears of no stop while ``a`` is in the batch and ``go`` is closed."""
-
-    async def execute_batch(self, ctxs):
-        while "a" in [ctx.snapshot.input_text for ctx in ctxs]:
-            try:
-                await Gate(self.folder, "go").opened()
-                break
-            except asyncio.CancelledError:
-                continue
-        return [{"fine": True} for _ in ctxs]
-
-
-class DeafInThread(Embed):
-    def execute_batch(self, ctxs):
-        if "a" in [ctx.snapshot.input_text for ctx in ctxs]:
-            Gate(self.folder, "go").wait()
-        return [{"fine": True} for _ in ctxs]
-
-
 @pytest.mark.parametrize("timeout", [0.3, Timeouts(idle=0.3)], ids=["attempt", "idle"])
 @pytest.mark.parametrize("runner", [Deaf, DeafInThread])
 async def test_a_batch_that_does_not_end_costs_its_runs_their_time_and_nobody_else_theirs(
@@ -250,20 +196,10 @@ async def test_a_deployment_that_closes_during_a_batch_cancels_its_runs(local, t
     assert [each.status for each in await results(handles)] == [RunStatus.CANCELLED] * 3
 
 
-class Miscount(Embed):
-    async def execute_batch(self, ctxs):
-        return []
-
-
 async def test_a_body_that_loses_an_item_fails_all_of_them(local, tmp_path):
     async with local.deploy(embedding(tmp_path, Miscount)) as app:
         ended = await results(await started(app, "ab"))
     assert {type(each.error().original) for each in ended} == {StageReturnTypeError}
-
-
-class Odd(Embed):
-    async def execute_batch(self, ctxs):
-        return [{"fine": True}, 5, LookupError("not there"), StageOutput.skip("not today")]
 
 
 async def test_each_item_has_a_receipt_of_its_own(local, tmp_path):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 
 import pytest
 
@@ -16,29 +14,13 @@ from stageflow_actors import (
     RetryPolicy,
     RunStatus,
     StageKind,
-    StageOutput,
 )
+from tests.conformance.breakers_stages import HeldProbe, Provider
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import WaitForever, ok
-from tests.conformance.timeout_missions import InFolder
 
 LONG = BreakerPolicy(failure_threshold=2, reset_timeout_s=600)
 SHORT = BreakerPolicy(failure_threshold=2, reset_timeout_s=0.2)
-
-RAISED = {"connection": ConnectionError, "value": ValueError, "os": OSError}
-
-
-class Provider(InFolder):
-    """Writes down that it was executed, then ends as the input says."""
-
-    async def execute(self, ctx):
-        how = ctx.snapshot.input_text
-        self.write(how)
-        if how == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if how in RAISED:
-            raise RAISED[how]("not today")
-        return StageOutput.fail("rejected") if how == "fail" else {"answer": 42}
 
 
 def one(folder, breaker=LONG, **policies):
@@ -121,16 +103,8 @@ async def test_a_probe_that_fails_opens_it_again(runtime, tmp_path):
         assert await breakers(app) == {"only": "open"}
 
 
-class HeldProbe(Provider):
-    async def execute(self, ctx):
-        if ctx.snapshot.input_text == "probe":
-            Gate(self.folder, "probing").open()
-            await Gate(self.folder, "go-on").opened()
-        return await super().execute(ctx)
-
-
 async def test_while_a_probe_is_under_way_nobody_else_is_executed(runtime, tmp_path):
-    breaker = BreakerPolicy(failure_threshold=1, reset_timeout_s=1.0)
+    breaker = BreakerPolicy(failure_threshold=1, reset_timeout_s=0.2)
     here = {"folder": tmp_path}
     pipeline = Pipeline().with_stage("only", HeldProbe, config=here, breaker=breaker)
     async with runtime.deploy(pipeline) as app:
@@ -205,10 +179,10 @@ async def test_every_attempt_counts_and_an_open_circuit_is_not_tried_again(runti
     assert len(Journal(tmp_path).lines) == 2
 
 
-async def test_a_timeout_counts_and_a_cancel_says_nothing(runtime, tmp_path):
+async def test_a_timeout_counts_and_a_cancel_says_nothing(runtime, tmp_path, enough_s):
     breaker = BreakerPolicy(failure_threshold=1, reset_timeout_s=600)
-    here = {"folder": tmp_path}
-    pipeline = Pipeline().with_stage("only", WaitForever, config=here, breaker=breaker, timeout=1.0)
+    policies = {"breaker": breaker, "timeout": enough_s}
+    pipeline = Pipeline().with_stage("only", WaitForever, config={"folder": tmp_path}, **policies)
     async with runtime.deploy(pipeline) as app:
         cancelled = await app.start()
         await Gate(tmp_path, "only-runs").opened()

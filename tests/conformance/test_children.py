@@ -14,6 +14,7 @@ from stageflow_actors import (
     StageFailedError,
     StageTimeoutError,
 )
+from tests.conformance.children_stages import every_end, tell_time
 from tests.conformance.crossing import Journal
 from tests.conformance.failing_stages import TOLERANT, at_once
 from tests.conformance.parents import (
@@ -30,12 +31,6 @@ from tests.conformance.parents import (
     waiter,
 )
 from tests.conformance.stages import ok
-
-
-async def every_end(ctx):
-    children = await ctx.spawn_many("ends", ["hello", "raise", "fail", "cancel"])
-    children.append(await ctx.spawn("ends", "wait", timeout=0.2))
-    return {"children": children}
 
 
 async def test_every_end_of_a_child_is_a_result_of_its_own_kind(runtime):
@@ -216,10 +211,6 @@ async def test_a_child_that_cannot_be_set_up_is_a_failure_and_not_a_hang(runtime
 
 
 # --- time -----------------------------------------------------------------------------------------
-
-
-async def tell_time(ctx):
-    return {"left": ctx.remaining_s}
 
 
 @pytest.mark.parametrize(

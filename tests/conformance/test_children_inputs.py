@@ -7,7 +7,6 @@ import threading
 import uuid
 
 import pytest
-from pydantic import BaseModel
 
 from stageflow_actors import (
     AuthContext,
@@ -20,6 +19,7 @@ from stageflow_actors import (
     StageContractError,
     get_default_interceptors,
 )
+from tests.conformance.children_inputs_stages import Question, look
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.parents import (
     alone,
@@ -33,10 +33,6 @@ from tests.conformance.parents import (
 )
 
 TOKEN = "tok-5f1d9c"
-
-
-async def look(ctx):
-    return tells(ctx)
 
 
 async def seen_by_child(runtime, inputs=None, *, run=None, **options):
@@ -213,11 +209,6 @@ async def test_ports_reach_the_children(runtime):
 
 
 # --- what a child checks before it starts ---------------------------------------------------------
-
-
-class Question(BaseModel):
-    input_text: str
-    top: int = 1
 
 
 async def test_input_that_breaks_the_contract_of_the_child_is_refused_where_it_is_asked_for(

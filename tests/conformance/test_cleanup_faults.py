@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 
 import pytest
 
-from stageflow_actors import CleanupFailure, Pipeline, RunStatus, Settings, StageKind
+from stageflow_actors import CleanupFailure, Pipeline, RunStatus, Settings
+from tests.conformance.cleanup_faults_stages import (
+    BlockingUntidy,
+    Untidy,
+    cancel_own_task,
+    cancel_own_task_at_once,
+    hurry,
+    leave,
+    leave_at_once,
+    spill,
+    stay,
+    stop_task,
+)
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.test_events import events_of
-
-
-class Untidy:
-    """Registers three cleanups; the one between the others is ``middle``."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder, middle):
-        self.folder = folder
-        self.middle = middle
-
-    def register(self, ctx):
-        write = Journal(self.folder).write
-        ctx.on_cleanup(functools.partial(write, "first"))
-        ctx.on_cleanup(self.middle)
-        ctx.on_cleanup(functools.partial(write, "third"))
-
-    async def execute(self, ctx):
-        self.register(ctx)
-        if ctx.snapshot.input_text == "wait":
-            Gate(self.folder, "runs").open()
-            await asyncio.Event().wait()
-
-
-class BlockingUntidy(Untidy):
-    def execute(self, ctx):
-        self.register(ctx)
-
 
 BOTH = pytest.mark.parametrize("untidy", [Untidy, BlockingUntidy], ids=["async", "def"])
 
 
 def one(untidy, folder, middle):
     return Pipeline().with_stage("s", untidy, config={"folder": folder, "middle": middle})
-
-
-def spill():
-    raise OSError("disk full")
 
 
 @BOTH
@@ -59,10 +38,6 @@ async def test_cleanup_that_raises_is_reported_and_stops_no_other(runtime, tmp_p
     [told] = [event for event in events if event.type == "stage.s.cleanup_failed"]
     assert told.data == {"cleanup": "spill", "error": "disk full", "error_type": "OSError"}
     assert (told.stage, events[-1].type) == ("s", "pipeline.completed")
-
-
-async def stay():
-    await asyncio.Event().wait()
 
 
 LATE = CleanupFailure("s", "stay", "TimeoutError", "not done within 0.2 s")
@@ -90,23 +65,10 @@ async def test_cleanup_that_is_stuck_in_an_interrupted_stage_ends_in_time(runtim
     assert Journal(tmp_path).lines == ["third", "first"]
 
 
-async def hurry():
-    async with asyncio.timeout(0):
-        await asyncio.Event().wait()
-
-
 @BOTH
 async def test_cleanup_that_runs_out_of_its_own_time_is_not_said_to_be_late(run, tmp_path, untidy):
     result = await run(one(untidy, tmp_path, hurry))
     assert result.cleanup_failures == (CleanupFailure("s", "hurry", "TimeoutError", ""),)
-
-
-async def stop_task():
-    """What a stage does that has started a task: the cancel of that task comes back to it."""
-    task = asyncio.ensure_future(asyncio.Event().wait())
-    await asyncio.sleep(0)
-    task.cancel()
-    await task
 
 
 async def test_cancel_that_a_cleanup_raises_does_not_lose_an_interrupted_stage(runtime, tmp_path):
@@ -123,14 +85,6 @@ async def test_cancel_that_a_cleanup_raises_does_not_lose_an_interrupted_stage(r
     assert Journal(tmp_path).lines == ["third", "first"] * 2
 
 
-async def leave():
-    raise SystemExit(3)
-
-
-def leave_at_once():
-    raise SystemExit(3)
-
-
 @BOTH
 @pytest.mark.parametrize("how", [leave, leave_at_once])
 async def test_cleanup_that_tries_to_end_the_process_does_not(runtime, tmp_path, untidy, how):
@@ -139,15 +93,6 @@ async def test_cleanup_that_tries_to_end_the_process_does_not(runtime, tmp_path,
         assert (await app.run()).ok
     assert result.cleanup_failures == (CleanupFailure("s", how.__name__, "SystemExit", "3"),)
     assert Journal(tmp_path).lines == ["third", "first"] * 2
-
-
-async def cancel_own_task():
-    asyncio.current_task().cancel()
-    await asyncio.sleep(0)
-
-
-def cancel_own_task_at_once():
-    asyncio.current_task().cancel()
 
 
 @pytest.mark.parametrize("how", [cancel_own_task, cancel_own_task_at_once])

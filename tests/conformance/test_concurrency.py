@@ -10,7 +10,6 @@ from stageflow_actors import Pipeline, RunStatus
 from tests.conformance.crossing import Gate, Journal
 
 LIMIT = 2
-LIMIT_S = 0.5
 
 
 class Short:
@@ -120,8 +119,8 @@ async def test_those_that_wait_go_in_order_and_one_that_is_cancelled_never_begin
     assert Journal(tmp_path).lines == ["hold", "hold ends", "a", "b", "background"]
 
 
-async def test_the_time_of_a_stage_does_not_count_while_it_waits(runtime, tmp_path):
-    async with runtime.deploy(one_at_a_time(tmp_path, timeout=LIMIT_S)) as app:
+async def test_the_time_of_a_stage_does_not_count_while_it_waits(runtime, tmp_path, enough_s):
+    async with runtime.deploy(one_at_a_time(tmp_path, timeout=enough_s)) as app:
         # Each of the first two holds the place until its own time is up.
         ended = await results(await started(app, "hold1", "hold2", "last"))
     assert [result.status for result in ended] == [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
-from uuid import UUID
 
 import numpy as np
 import pytest
@@ -18,56 +17,25 @@ from stageflow_actors import (
     Pipeline,
     PipelineContext,
     PipelineTimer,
-    RunContext,
     StageContext,
     StageInputs,
     StageKind,
     run_stage,
 )
+from tests.conformance.contexts_stages import (
+    IDS,
+    WaitAndRead,
+    clock,
+    look,
+    missing,
+    read_port,
+    told,
+)
 from tests.conformance.crossing import Gate
-from tests.conformance.test_isolation import Box, cyclic, deep
+from tests.conformance.isolation_stages import Box
+from tests.conformance.test_isolation import cyclic, deep
 
-IDS = {
-    name: UUID(int=number)
-    for number, name in enumerate(
-        ("request_id", "session_id", "user_id", "org_id", "interaction_id", "correlation_id"), 1
-    )
-}
 GIVEN = {**IDS, "topology": "tea", "execution_mode": "practice", "data": {"cups": [1, 2]}}
-
-
-def missing(ctx):
-    """The public names of ``RunContext`` that ``ctx`` has not, or cannot answer."""
-    public = [name for name in dir(RunContext) if not name.startswith("_")]
-    assert len(public) > 20
-    return [name for name in public if not hasattr(ctx, name)]
-
-
-def told(ctx):
-    """What a context says of its run, the same for all who look at it."""
-    return {
-        "identity": ctx.identity.model_dump(mode="json"),
-        "run": ctx.pipeline_run_id,
-        "ids": {name: getattr(ctx, name) for name in IDS},
-        "labels": [ctx.topology, ctx.execution_mode],
-        "data": dict(ctx.data),
-        "snapshot": ctx.snapshot.model_dump(mode="json"),
-        "cancel": [ctx.is_cancelled, ctx.cancellation.is_requested, ctx.cancellation_reason],
-        "artifacts": list(ctx.artifacts),
-    }
-
-
-def clock(ctx):
-    """When the run began, as everybody in it says."""
-    assert 0 <= ctx.elapsed_ms() <= ctx.timer.elapsed_ms()
-    return [ctx.timer.pipeline_start_ms, ctx.started_at, ctx.timer.started_at]
-
-
-async def look(ctx):
-    await ctx.cancellation_checkpoint()
-    ctx.raise_if_cancelled()
-    limits = [ctx.deadline, ctx.remaining_ms()]
-    return {"missing": missing(ctx), "told": told(ctx), "clock": clock(ctx), "limits": limits}
 
 
 def looking(**options):
@@ -143,10 +111,6 @@ async def test_run_that_a_stage_starts_sees_what_the_stage_saw(run):
     assert outputs["ports"].data == {"db": "tea.sqlite"}
 
 
-async def read_port(ctx):
-    return {"db": ctx.inputs.ports.db}
-
-
 async def test_stage_with_a_timeout_knows_how_much_of_it_is_left(run):
     deadline, remaining_ms = (await run(looking(timeout=3600))).outputs["look"].data["limits"]
     assert 0 < remaining_ms <= 3_600_000
@@ -171,17 +135,6 @@ async def test_data_of_a_run_is_read_only_in_its_stages(run):
     for more in ({}, {"box": Box([1])}):  # an object makes all of it travel in another way
         result = await run(pipeline, data={"n": 1, "list": [1], "nested": {"x": 1}, **more})
         assert result.outputs["write"].data == {"refused": ["DATA-FROZEN"] * 3, "n": 1}
-
-
-class WaitAndRead:
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        await Gate(self.folder, "go").opened()
-        return dict(ctx.data)
 
 
 async def test_data_is_taken_when_a_run_starts_and_is_no_other_runs(runtime, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import BaseModel, SecretStr
 
 from stageflow_actors import (
     Pipeline,
@@ -13,44 +12,11 @@ from stageflow_actors import (
     StageOutput,
     TypedStageOutput,
 )
+from tests.conformance.contracts_stages import Profile, Question, Read, Transcript
 from tests.conformance.crossing import Journal
-
-
-class Word(BaseModel):
-    text: str
-    start: float
-
-
-class Transcript(BaseModel):
-    words: list[Word]
-    language: str = "en"
-
-
-class Profile(BaseModel):
-    name: str
-    token: SecretStr | None = None
-
-
-class Question(BaseModel):
-    input_text: str
-    top: int = 3
-
 
 RIGHT = {"words": [{"text": "hi", "start": 0.5}]}
 WRONG = {"words": [{"text": "hi", "start": 0.5}, {"text": "you", "start": "later"}]}
-
-
-class Read:
-    """Writes down that it ran."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        Journal(self.folder).write("read")
-        return {"words": len(ctx.inputs.get_typed("hear", Transcript).words)}
 
 
 def making(data):

@@ -39,7 +39,6 @@ from tests.conformance.timeout_missions import (
 
 SOON_S = 0.3
 SOON = "300ms"
-ENOUGH_S = 1.0  # for a body to begin, and do something
 LATE_S = 60.0
 
 
@@ -97,15 +96,17 @@ async def test_what_time_is_left_travels_down_to_a_run_that_a_stage_starts(run, 
     assert 0 < sooner["inner"] <= sooner["mine"] <= LATE_S / 2 * 1000
 
 
-async def test_a_run_that_a_stage_has_started_ends_before_the_verdict(run, tmp_path):
-    result = await run(one(StartsARun, tmp_path, ENOUGH_S), input_text="wait")
+async def test_a_run_that_a_stage_has_started_ends_before_the_verdict(run, tmp_path, enough_s):
+    result = await run(one(StartsARun, tmp_path, enough_s), input_text="wait")
     assert_timed_out(result)
     assert Gate(tmp_path, "innermost-runs").is_open
     assert Journal(tmp_path).lines == ["innermost ended"]
 
 
-async def test_a_generator_in_a_stage_that_times_out_is_closed_before_the_verdict(run, tmp_path):
-    result = await run(one(ReadsTokens, tmp_path, ENOUGH_S))
+async def test_a_generator_in_a_stage_that_times_out_is_closed_before_the_verdict(
+    run, tmp_path, enough_s
+):
+    result = await run(one(ReadsTokens, tmp_path, enough_s))
     assert_timed_out(result)
     assert Gate(tmp_path, "only-runs").is_open
     assert Journal(tmp_path).lines == ["generator closed"]
@@ -146,8 +147,8 @@ async def test_a_stage_within_its_limit_is_told_of_it_and_bound_by_nothing_else(
     assert result.outputs["tell"].data == {"left": None, "deadline": False}
 
 
-async def test_the_cleanup_of_a_stage_that_times_out_is_awaited(runtime, tmp_path):
-    async with runtime.deploy(one(CleansUpSlowly, tmp_path, ENOUGH_S)) as app:
+async def test_the_cleanup_of_a_stage_that_times_out_is_awaited(runtime, tmp_path, enough_s):
+    async with runtime.deploy(one(CleansUpSlowly, tmp_path, enough_s)) as app:
         handle = await app.start()
         await Gate(tmp_path, "cleaning").opened()
         assert not handle.is_done
@@ -160,25 +161,23 @@ async def test_the_cleanup_of_a_stage_that_times_out_is_awaited(runtime, tmp_pat
 
 # --- all attempts together ------------------------------------------------------------------------
 
-TOGETHER = "Stage timed out after 1000ms, all attempts together"
 
-
-async def test_the_time_for_all_attempts_goes_on_through_a_retry(run, tmp_path):
+async def test_the_time_for_all_attempts_goes_on_through_a_retry(run, tmp_path, enough_s):
     retry = RetryPolicy(max_attempts=5, initial_delay_s=0)
-    pipeline = one(FailsThenWaits, tmp_path, Timeouts(total=ENOUGH_S), retry=retry)
+    pipeline = one(FailsThenWaits, tmp_path, Timeouts(total=enough_s), retry=retry)
     result = await run(pipeline)
     assert_timed_out(result)
-    assert result.reason == TOGETHER
+    assert result.reason == f"Stage timed out after {enough_s * 1000:.0f}ms, all attempts together"
     assert result.attempts == {"only": 2}
     assert Journal(tmp_path).lines == ["attempt 1", "attempt 2"]
 
 
-async def test_the_time_for_all_attempts_ends_the_wait_for_the_next_one(run, tmp_path):
+async def test_the_time_for_all_attempts_ends_the_wait_for_the_next_one(run, tmp_path, enough_s):
     retry = RetryPolicy(initial_delay_s=30, jitter="none")
-    pipeline = one(FailsThenWaits, tmp_path, Timeouts(total=ENOUGH_S), retry=retry)
+    pipeline = one(FailsThenWaits, tmp_path, Timeouts(total=enough_s), retry=retry)
     result = await run(pipeline)
     assert_timed_out(result)
-    assert result.reason == TOGETHER
+    assert result.reason == f"Stage timed out after {enough_s * 1000:.0f}ms, all attempts together"
     assert Journal(tmp_path).lines == ["attempt 1"]
 
 
@@ -217,9 +216,9 @@ async def test_a_stage_that_is_silent_for_too_long_is_stopped(
 @pytest.mark.parametrize(
     ("limits", "signs"),
     [
-        (Timeouts(idle=0.6), "event 1.0"),
-        (Timeouts(idle=0.6), "artifact 1.0"),
-        (Timeouts(idle=0.6, heartbeat=0.6), "heartbeat 1.0"),
+        (Timeouts(idle=0.5), "event 0.7"),
+        (Timeouts(idle=0.5), "artifact 0.7"),
+        (Timeouts(idle=0.5, heartbeat=0.5), "heartbeat 0.7"),
     ],
 )
 async def test_a_stage_that_gives_signs_of_life_goes_on(run, tmp_path, runner, limits, signs):

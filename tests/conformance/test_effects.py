@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from functools import partial
 
 import pytest
@@ -12,7 +10,6 @@ import pytest
 from stageflow_actors import (
     Effects,
     GuardRetryPolicy,
-    LocalRuntime,
     Pipeline,
     RayRuntime,
     RetryPolicy,
@@ -20,7 +17,6 @@ from stageflow_actors import (
     Settings,
     StageKind,
     StageLostError,
-    StageOutput,
 )
 from stageflow_actors.actors.messages import Assignment
 from stageflow_actors.actors.orders import Order
@@ -30,10 +26,18 @@ from stageflow_actors.actors.stage_group import StageGroup
 from stageflow_actors.actors.wire import envelope_to_wire
 from stageflow_actors.model.pipeline_context import PipelineContext
 from tests.conformance.crossing import Gate, Journal
-from tests.conformance.stages import WaitForever
-from tests.conformance.timeout_missions import InFolder, WaitsAtFirst
+from tests.conformance.effects_stages import (
+    AT_ONCE,
+    BeginsAndWaits,
+    Charges,
+    ChargesTwice,
+    Dies,
+    Drafts,
+    RefusesThenDoes,
+    accept_the_second,
+)
+from tests.conformance.timeout_missions import WaitsAtFirst
 
-AT_ONCE = RetryPolicy(max_attempts=3, initial_delay_s=0)
 LOSSES_TOO = RetryPolicy(max_attempts=3, initial_delay_s=0, retry_on=(StageLostError, TimeoutError))
 
 
@@ -42,16 +46,6 @@ def one(runner, folder, **policies):
 
 
 # --- keys -----------------------------------------------------------------------------------------
-
-
-class Charges(InFolder):
-    """Writes down its key, and fails after having done so once."""
-
-    async def execute(self, ctx):
-        self.write(ctx.effect_key)
-        if ctx.attempt == 1:
-            raise ConnectionError("was it charged?")
-        return {"key": ctx.effect_key}
 
 
 async def test_a_key_is_the_same_for_every_attempt_and_for_no_other_stage_or_run(runtime, tmp_path):
@@ -68,30 +62,9 @@ async def test_a_key_is_the_same_for_every_attempt_and_for_no_other_stage_or_run
     assert Journal(tmp_path).lines == [key for key in keys for _attempt in range(2)]
 
 
-class ChargesTwice(Charges):
-    """Charges itself, and has another pipeline charge, too."""
-
-    async def execute(self, ctx):
-        own = ctx.effect_key
-        inner = Pipeline("inner").with_stage(
-            ctx.stage_name, Charges, retry=AT_ONCE, config={"folder": self.folder}
-        )
-        results = await inner.run(ctx, runtime=LocalRuntime())
-        return {"own": own, "inner": results[ctx.stage_name].data["key"]}
-
-
 async def test_a_stage_in_a_run_that_a_stage_starts_has_a_key_of_its_own(run, tmp_path):
     data = (await run(one(ChargesTwice, tmp_path))).outputs["only"].data
     assert data["own"] != data["inner"]
-
-
-class Drafts(InFolder):
-    async def execute(self, ctx):
-        self.write(ctx.effect_key)
-
-
-async def accept_the_second(ctx):
-    return StageOutput.ok() if ctx.attempt == 2 else StageOutput.fail("once more")
 
 
 async def test_work_that_is_done_again_for_a_guard_is_other_work(run, tmp_path):
@@ -109,19 +82,6 @@ async def test_work_that_is_done_again_for_a_guard_is_other_work(run, tmp_path):
 
 
 # --- nobody knows how far it got ------------------------------------------------------------------
-
-
-class Dies(InFolder):
-    """Does something, and its process dies, ``times`` times."""
-
-    def __init__(self, folder, times: int = 1) -> None:
-        super().__init__(folder)
-        self.times = times
-
-    async def execute(self, ctx):
-        self.write(ctx.effect_key)
-        if ctx.attempt <= self.times:
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.ray
@@ -169,12 +129,6 @@ async def test_a_stage_survives_so_many_deaths_of_its_process_and_no_more(ray_se
     assert len(Journal(tmp_path).lines) == 3
 
 
-class BeginsAndWaits(WaitForever):
-    async def execute(self, ctx):
-        Journal(self.folder).write(f"began {ctx.attempt}")
-        return await super().execute(ctx)
-
-
 @pytest.mark.parametrize(("effects", "executions"), [("once_only", 1), ("keyed", 3)])
 async def test_what_may_have_been_done_once_is_not_done_again_after_a_timeout(
     run, tmp_path, effects, executions
@@ -184,13 +138,6 @@ async def test_what_may_have_been_done_once_is_not_done_again_after_a_timeout(
     assert result.status is RunStatus.TIMED_OUT
     began = [line for line in Journal(tmp_path).lines if line.startswith("began")]
     assert began == [f"began {attempt + 1}" for attempt in range(executions)]
-
-
-class RefusesThenDoes(InFolder):
-    async def execute(self, ctx):
-        self.write(f"attempt {ctx.attempt}")
-        if ctx.attempt == 1:
-            raise ConnectionError("refused: nothing was done")
 
 
 async def test_what_is_done_once_only_may_be_tried_again_where_it_says_that_it_failed(

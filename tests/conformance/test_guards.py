@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from stageflow_actors import (
@@ -13,7 +11,6 @@ from stageflow_actors import (
     RayRuntime,
     RunStatus,
     StageKind,
-    StageOutput,
 )
 from stageflow_actors.model.settings import Settings
 from tests.conformance.crossing import Journal
@@ -27,42 +24,9 @@ from tests.conformance.failing_stages import (
     of_type,
     watched,
 )
-from tests.conformance.stages import WaitForever
+from tests.conformance.guards_stages import Check, Deny, Make
 
 ALWAYS = 1_000_000
-
-
-class Make:
-    """Makes number ``n`` the ``n``-th time; shows the feedback that it was given."""
-
-    kind = "work"
-
-    def __init__(self, folder):
-        self.journal = Journal(folder)
-
-    async def execute(self, ctx):
-        self.journal.write(ctx.stage_name)
-        feedback = ctx.feedback
-        told = None if feedback is None else {**feedback._asdict(), "data": dict(feedback.data)}
-        return {"n": self.journal.lines.count(ctx.stage_name), "feedback": told}
-
-
-class Check:
-    """Rejects the first ``rejections`` times, each time with other data unless ``same``."""
-
-    kind = "guard"
-
-    def __init__(self, folder, rejections, same=False):
-        self.journal = Journal(folder)
-        self.rejections = rejections
-        self.same = same
-
-    async def execute(self, ctx):
-        self.journal.write(ctx.stage_name)
-        seen = self.journal.lines.count(ctx.stage_name)
-        if seen > self.rejections:
-            return StageOutput.ok(checked=ctx.inputs.get("n"))
-        return StageOutput.fail("too small", {"n": 0 if self.same else seen, "seen": seen})
 
 
 def guarded(folder, rejections=1, same=False, **policy):
@@ -188,25 +152,6 @@ async def test_a_run_that_tolerates_a_rejection_still_uses_nothing_that_was_reje
     assert (result.ok, result.tolerated) == (True, ("check",))
     assert result.skipped == {"use": "'check' failed: too small"}
     assert executions(tmp_path, "use") == 0
-
-
-class Deny:
-    """A guard that ends without a verdict, ``how`` says which way."""
-
-    kind = "guard"
-
-    def __init__(self, folder, how):
-        self.folder = folder
-        self.how = how
-
-    async def execute(self, ctx):
-        if self.how == "waits":
-            return await WaitForever(self.folder).execute(ctx)
-        if self.how == "dies":
-            os._exit(1)
-        if self.how == "raises":
-            raise LookupError("no such rule")
-        return None
 
 
 async def check_that_it_denies(runtime, folder, how, code):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 from pathlib import Path
 from uuid import uuid4
@@ -23,43 +21,12 @@ from stageflow_actors import (
     PolicyError,
     RayRuntime,
     RetryPolicy,
-    RoutingDecision,
     RunStatus,
     StageKind,
 )
 from tests.conformance.crossing import Gate, Journal
+from tests.conformance.idempotency_stages import POLICY, Decides, Once, keyed, one, read
 from tests.conformance.stages import ok
-from tests.conformance.timeout_missions import InFolder
-
-POLICY = IdempotencyPolicy()
-
-
-class Once(InFolder):
-    """Writes down that it was executed, and ends as the input says; no two answers are equal."""
-
-    async def execute(self, ctx):
-        self.write(ctx.stage_name)
-        how = ctx.snapshot.input_text
-        if how == "hold":
-            self.tell(ctx)
-            await Gate(self.folder, "go-on").opened()
-        if how == "raise" or (how == "retry" and ctx.attempt == 1):
-            raise ConnectionError("broken")
-        if how == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if how == "endless":
-            await asyncio.Event().wait()
-        return {"answer": str(uuid4()), "more": [1, {"two": None}]}
-
-
-def one(folder, name="pipeline", policy=POLICY, **policies):
-    return Pipeline(name).with_stage(
-        "only", Once, config={"folder": folder}, idempotency=policy, **policies
-    )
-
-
-def keyed(key="k", **more):
-    return {"idempotency_key": key, **more}
 
 
 def executions(folder):
@@ -133,22 +100,12 @@ async def test_stages_pipelines_and_organisations_have_keys_of_their_own(runtime
     assert sorted(Journal(tmp_path).lines) == ["only"] * 6 + ["other"] * 3
 
 
-async def read(ctx):
-    return {"answer": ctx.inputs.get("answer"), "whole": ctx.inputs.get_output("only").data}
-
-
 async def test_dependents_read_an_answer_as_what_was_executed(runtime, tmp_path):
     pipeline = one(tmp_path).with_stage("reads", read, StageKind.WORK, dependencies="only")
     async with runtime.deploy(pipeline) as app:
         results = [await app.run(data=keyed()) for _ in range(2)]
     assert results[0]["reads"].data == results[1]["reads"].data
     assert results[1]["reads"].data["whole"] == results[0]["only"].data
-
-
-class Decides(InFolder):
-    async def execute(self, ctx):
-        self.write("decided")
-        return RoutingDecision("left" if ctx.snapshot.input_text == "left" else "right")
 
 
 async def test_an_answer_takes_the_route_that_was_taken(runtime, tmp_path):
@@ -169,11 +126,11 @@ async def test_an_answer_takes_the_route_that_was_taken(runtime, tmp_path):
 
 
 @pytest.mark.parametrize("how", ["raise", "endless", "die"])
-async def test_what_failed_is_not_kept(runtime, tmp_path, how):
+async def test_what_failed_is_not_kept(runtime, tmp_path, how, enough_s):
     if how == "die" and isinstance(runtime, LocalRuntime):
         pytest.skip("it would take this process along")
     async with runtime.deploy(one(tmp_path)) as app:
-        failed = await (await app.start(input_text=how, data=keyed(), timeout=1.0)).result()
+        failed = await (await app.start(input_text=how, data=keyed(), timeout=enough_s)).result()
         assert not failed.ok
         kept = await answer_of(app, data=keyed())
         assert await answer_of(app, data=keyed()) == kept
@@ -205,7 +162,7 @@ async def test_a_cancelled_owner_frees_its_key_for_one_who_waits(runtime, tmp_pa
 
 
 async def test_an_answer_is_kept_for_its_time(runtime, tmp_path):
-    async with runtime.deploy(one(tmp_path, policy=IdempotencyPolicy(ttl_s=1.0))) as app:
+    async with runtime.deploy(one(tmp_path, policy=IdempotencyPolicy(ttl_s=0.2))) as app:
         first = await answer_of(app, data=keyed())
         while executions(tmp_path) == 1:
             second = await answer_of(app, data=keyed())
@@ -303,7 +260,7 @@ import asyncio, sys
 from pathlib import Path
 from stageflow_actors import LocalRuntime
 from tests.conformance.crossing import Gate
-from tests.conformance.test_idempotency import keyed, one
+from tests.conformance.idempotency_stages import keyed, one
 async def drive(folder, number):
     async with LocalRuntime(idempotency_store=folder / "keys.db") as runtime:
         async with runtime.deploy(one(folder)) as app:

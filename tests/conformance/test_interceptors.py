@@ -8,7 +8,6 @@ import os
 import pytest
 
 from stageflow_actors import (
-    BaseInterceptor,
     BreakerPolicy,
     CriticalInterceptorError,
     ErrorAction,
@@ -32,50 +31,7 @@ from tests.conformance.failing_stages import (
     of_type,
     watched,
 )
-
-
-class Around(BaseInterceptor):
-    """Writes down what it is asked."""
-
-    def __init__(self, folder, label, priority=100):
-        self.journal = Journal(folder)
-        self.label = label
-        self.priority = priority
-
-    def before(self, stage_name, ctx):
-        self.journal.write(f"{self.label} before {stage_name}")
-
-    async def after(self, stage_name, output, ctx):
-        self.journal.write(f"{self.label} after {stage_name}")
-
-    def on_error(self, stage_name, error, ctx):
-        self.journal.write(f"{self.label} on_error {stage_name}: {error}")
-
-    def ended(self, stage_name, end, ctx):
-        self.journal.write(f"{self.label} ended {stage_name}: {end.outcome}")
-
-
-class Answer(BaseInterceptor):
-    """Does for one stage what it is told to; anything that can be raised is raised."""
-
-    def __init__(self, stage, before=None, after=None, on_error=None):
-        self.stage = stage
-        self.answers = {"before": before, "after": after, "on_error": on_error}
-
-    async def before(self, stage_name, ctx):
-        return self.answer("before", stage_name)
-
-    async def after(self, stage_name, output, ctx):
-        return self.answer("after", stage_name)
-
-    async def on_error(self, stage_name, error, ctx):
-        return self.answer("on_error", stage_name)
-
-    def answer(self, method, stage_name):
-        answer = self.answers[method] if stage_name == self.stage else None
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+from tests.conformance.interceptors_stages import ERRORS, Answer, Around, RaiseOnce, Telling, Where
 
 
 def two_stages(folder, *interceptors, **options):
@@ -140,26 +96,6 @@ async def test_after_may_replace_what_the_stage_returned(run, tmp_path):
     result = await run(two_stages(tmp_path, Answer("first", after=StageOutput.ok(n=8))))
     assert result.outputs["first"].data == {"n": 8}
     assert result.outputs["look"].data["inputs"] == {"first": {"n": 8}}
-
-
-ERRORS = (LookupError, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError)
-
-
-class RaiseOnce(BaseInterceptor):
-    """Raises at stage ``first`` the error that the run is about, in one of its methods."""
-
-    def __init__(self, method):
-        self.method = method
-
-    def before(self, stage_name, ctx):
-        self.rise("before", stage_name, ctx)
-
-    def after(self, stage_name, output, ctx):
-        self.rise("after", stage_name, ctx)
-
-    def rise(self, method, stage_name, ctx):
-        if (method, stage_name) == (self.method, "first"):
-            raise ERRORS[ctx.data["error"]]("said by the interceptor")
 
 
 @pytest.mark.parametrize("method", ["before", "after"])
@@ -228,13 +164,6 @@ async def test_attempts_that_an_interceptor_asks_for_are_bounded(run, tmp_path):
     assert type(result.failures["flaky"].original) is LookupError
 
 
-class Where(BaseInterceptor):
-    """Says in which process it works."""
-
-    def after(self, stage_name, output, ctx):
-        return StageOutput.ok({**output.data, "around": os.getpid()})
-
-
 async def test_interceptors_work_in_the_process_of_the_stage(runtime):
     async def only(ctx):
         return {"inside": os.getpid()}
@@ -248,13 +177,6 @@ async def test_interceptors_work_in_the_process_of_the_stage(runtime):
     assert all(output.data["around"] == output.data["inside"] for output in outputs)
     is_elsewhere = {output.data["around"] for output in outputs}.isdisjoint({os.getpid()})
     assert is_elsewhere is isinstance(runtime, RayRuntime)
-
-
-class Telling(BaseInterceptor):
-    """Publishes an event of its own."""
-
-    def before(self, stage_name, ctx):
-        ctx.try_emit_event("asked", {"about": stage_name})
 
 
 async def test_events_of_an_interceptor_are_events_of_its_stage(runtime):

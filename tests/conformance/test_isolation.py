@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import decimal
 import math
@@ -12,12 +11,8 @@ import zoneinfo
 import numpy as np
 import pytest
 
-from stageflow_actors import Pipeline, StageKind, StageOutput
-
-
-@dataclasses.dataclass
-class Box:
-    items: list
+from stageflow_actors import Pipeline, StageKind
+from tests.conformance.isolation_stages import Box, Keep, KeepArray
 
 
 def producer_and_consumer(produce, consume):
@@ -64,20 +59,6 @@ async def test_stage_that_writes_into_its_input_fails(run):
     assert result.outputs["make"].data == {"list": [1]}
 
 
-class Keep:
-    """Keeps what it returns, and changes it on every later execution."""
-
-    kind = StageKind.WORK
-
-    def __init__(self):
-        self.plain, self.box = {"n": [0]}, Box([0])
-
-    async def execute(self, ctx):
-        self.plain["n"].append(1)
-        self.box.items.append(1)
-        return StageOutput.ok(plain=self.plain, box=self.box)
-
-
 async def test_data_changed_by_its_maker_afterwards_stays_as_returned(runtime):
     async with runtime.deploy(Pipeline().with_stage("keep", Keep)) as app:
         first, second = await app.run(), await app.run()
@@ -85,19 +66,6 @@ async def test_data_changed_by_its_maker_afterwards_stays_as_returned(runtime):
     assert first["keep"].data["box"].items == [0, 1]
     assert second["keep"].data["plain"] == {"n": [0, 1, 1]}
     assert second["keep"].data["box"].items == [0, 1, 1]
-
-
-class KeepArray:
-    """Returns the array that it keeps, and writes into it on every execution."""
-
-    kind = StageKind.WORK
-
-    def __init__(self):
-        self.array = np.zeros(2**18)
-
-    async def execute(self, ctx):
-        self.array += 1
-        return {"array": self.array}
 
 
 async def test_array_written_by_its_maker_afterwards_stays_as_returned(runtime):

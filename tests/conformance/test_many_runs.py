@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from stageflow_actors import Pipeline, RunStatus, StageKind
+from tests.conformance.many_runs_stages import WriteOn, first, passed_on
 
 
 def counts(few, many):
@@ -14,14 +15,6 @@ def counts(few, many):
         pytest.param(few, id="few"),
         pytest.param(many, id="many", marks=pytest.mark.stress),
     ]
-
-
-async def first(ctx):
-    return {"text": ctx.snapshot.input_text}
-
-
-async def passed_on(ctx):
-    return {"text": ctx.inputs.get("text")}
 
 
 @pytest.mark.parametrize("count", counts(50, 2000))
@@ -37,25 +30,6 @@ async def test_every_one_of_many_concurrent_runs_gets_its_own_result(runtime, co
         results = await asyncio.gather(*(app.run(input_text=text) for text in texts))
         assert (await app.describe())["live_runs"] == 0
     assert [result["c"].data["text"] for result in results] == texts
-
-
-class WriteOn:
-    """Writes to a file of its run for as long as it lives, and a last time when it is stopped."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        with (self.folder / f"{ctx.snapshot.input_text}.log").open("a", buffering=1) as file:
-            try:
-                while True:
-                    file.write(f"{ctx.stage_name}\n")
-                    await asyncio.sleep(0)
-            finally:
-                await asyncio.sleep(0)
-                file.write(f"{ctx.stage_name} ended\n")
 
 
 @pytest.mark.parametrize("count", counts(20, 200))

@@ -203,7 +203,9 @@ async def test_stage_error_says_what_is_done_about_a_failure(runtime, tmp_path, 
     )
     async with runtime.deploy(graph) as app:
         events, result = await watched(app)
-    assert of_type(events, "stage.error") == [
+    (told,) = of_type(events, "stage.error")
+    assert told.pop("began_at") <= told.pop("ended_at")
+    assert told == (
         {
             "stage": "bad",
             "error": "no",
@@ -212,7 +214,7 @@ async def test_stage_error_says_what_is_done_about_a_failure(runtime, tmp_path, 
             "execution_mode": mode,
             "action_taken": action,
         }
-    ]
+    )
     assert result.ok is (action != "stop_run")
 
 
@@ -240,7 +242,9 @@ def test_a_policy_for_a_stage_that_does_not_exist_is_refused_with_a_hint():
     assert (refused.value.code, refused.value.hint) == ("POLICY-STAGE", "Did you mean 'fetch'?")
 
 
-async def test_a_run_that_uses_up_its_own_time_is_stopped_tolerant_or_not(runtime, tmp_path):
+async def test_a_run_that_uses_up_its_own_time_is_stopped_tolerant_or_not(
+    runtime, tmp_path, enough_s
+):
     graph = (
         Pipeline()
         .with_stage("first", fine, "work")
@@ -248,9 +252,9 @@ async def test_a_run_that_uses_up_its_own_time_is_stopped_tolerant_or_not(runtim
         .build(execution=TOLERANT)
     )
     async with runtime.deploy(graph) as app:
-        result = await (await app.start(timeout=1)).result()
+        result = await (await app.start(timeout=enough_s)).result()
     assert (result.status, result.stage) == (RunStatus.TIMED_OUT, "<run>")
-    assert result.reason == "Run timed out after 1000ms"
+    assert result.reason == f"Run timed out after {enough_s * 1000:.0f}ms"
     assert isinstance(result.error().original, RunTimeoutError)
     assert list(result.outputs) == ["first"]
     assert result.cancelled["waiter"].started

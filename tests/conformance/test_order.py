@@ -14,40 +14,8 @@ from stageflow_actors import (
     StageOutput,
 )
 from tests.conformance.crossing import Gate, Journal
+from tests.conformance.order_stages import BlockingMeet, Meet, Own, Write, read_own
 from tests.conformance.stages import After, ok
-
-
-class Meet:
-    """Ends only when all of ``others`` run too: proof that they run at the same time."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder, others):
-        self.folder = folder
-        self.others = others
-
-    async def execute(self, ctx):
-        Gate(self.folder, ctx.stage_name).open()
-        for other in self.others:
-            await Gate(self.folder, other).opened()
-        Journal(self.folder).write(ctx.stage_name)
-
-
-class BlockingMeet(Meet):
-    def execute(self, ctx):
-        Gate(self.folder, ctx.stage_name).open()
-        for other in self.others:
-            Gate(self.folder, other).wait()
-
-
-class Write:
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        Journal(self.folder).write(ctx.stage_name)
 
 
 async def test_branches_of_a_diamond_overlap_and_the_join_waits_for_both(run, tmp_path):
@@ -119,27 +87,6 @@ async def test_dependency_named_twice_runs_once(run, tmp_path):
     )
     assert (await run(pipeline)).ok
     assert Journal(tmp_path).lines == ["a", "b"]
-
-
-class Own:
-    """Tells concurrent runs apart: each waits for all before it answers with its own text."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder, runs):
-        self.folder = folder
-        self.runs = runs
-
-    async def execute(self, ctx):
-        text = ctx.snapshot.input_text
-        Gate(self.folder, text).open()
-        for other in self.runs:
-            await Gate(self.folder, other).opened()
-        return {"text": text, "run": str(ctx.pipeline_run_id)}
-
-
-async def read_own(ctx):
-    return {"text": ctx.inputs.get("text"), "run": ctx.inputs.get("run")}
 
 
 async def test_concurrent_runs_share_nothing(runtime, tmp_path):

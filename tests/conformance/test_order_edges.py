@@ -10,42 +10,11 @@ from stageflow_actors import (
     Pipeline,
     RunStatus,
     StageKind,
-    StageOutput,
     UndeclaredDependencyError,
 )
 from tests.conformance.crossing import Gate, Journal
+from tests.conformance.order_edges_stages import Finish, Note
 from tests.conformance.stages import After, WaitForever, ok
-
-
-class Finish:
-    """Ends as the text of the run says."""
-
-    kind = StageKind.WORK
-
-    async def execute(self, ctx):
-        how = ctx.snapshot.input_text
-        if how == "raise":
-            raise ValueError("work raised")
-        if how == "fail":
-            return StageOutput.fail("work failed")
-        if how == "skip":
-            return StageOutput.skip("nothing to do")
-        if how == "cancel":
-            return StageOutput.cancel("work cancelled")
-        return StageOutput.ok(n=1)
-
-
-class Note:
-    """Writes down that it ran, and in which run."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        Journal(self.folder).write(f"{ctx.snapshot.input_text}: {ctx.stage_name}")
-        return StageOutput.ok(saw=sorted(ctx.inputs.outputs))
 
 
 def finalized(folder):
@@ -83,17 +52,19 @@ async def test_stage_after_any_runs_after_a_failure_and_the_verdict_stays(runtim
         assert not result.cancelled["next"].started
 
 
-async def test_stage_after_any_runs_after_a_timeout_once_the_late_stage_has_ended(run, tmp_path):
+async def test_stage_after_any_runs_after_a_timeout_once_the_late_stage_has_ended(
+    run, tmp_path, enough_s
+):
     note = {"folder": tmp_path}
     pipeline = (
         Pipeline()
-        .with_stage("late", WaitForever, config=note, timeout=1)
+        .with_stage("late", WaitForever, config=note, timeout=enough_s)
         .with_stage("close", Note, after_any="late", config=note)
     )
     result = await run(pipeline, input_text="run")
     assert Journal(tmp_path).lines == ["late cleaned up", "run: close"]
     assert (result.status, result.stage) == (RunStatus.TIMED_OUT, "late")
-    assert result.reason == "Stage timed out after 1000ms"
+    assert result.reason == f"Stage timed out after {enough_s * 1000:.0f}ms"
     assert list(result.outputs) == ["close"]
 
 
@@ -195,11 +166,12 @@ async def test_failure_after_a_failure_is_attached_and_does_not_decide(runtime, 
     assert Journal(tmp_path).lines == ["raise: close"]
 
 
-async def test_stage_after_any_has_its_own_timeout_and_the_verdict_stays(run, tmp_path):
+async def test_stage_after_any_has_its_own_timeout_and_the_verdict_stays(run, tmp_path, enough_s):
+    here = {"folder": tmp_path}
     pipeline = (
         Pipeline()
         .with_stage("work", Finish)
-        .with_stage("close", WaitForever, after_any="work", timeout=1, config={"folder": tmp_path})
+        .with_stage("close", WaitForever, after_any="work", timeout=enough_s, config=here)
     )
     result = await run(pipeline, input_text="raise")
     assert Journal(tmp_path).lines == ["close cleaned up"]

@@ -218,10 +218,10 @@ async def test_a_cancel_while_a_stage_waits_for_its_retry_ends_the_run(runtime, 
     assert executions(tmp_path, "flaky") == 1
 
 
-async def test_the_time_of_the_run_ends_the_wait_for_a_retry(runtime, tmp_path):
+async def test_the_time_of_the_run_ends_the_wait_for_a_retry(runtime, tmp_path, enough_s):
     policy = at_once(3, initial_delay_s=3600, max_delay_s=3600)
     async with runtime.deploy(flaky(tmp_path, 1, ConnectionError("gone"), retry=policy)) as app:
-        result = await (await app.start(timeout=1)).result()
+        result = await (await app.start(timeout=enough_s)).result()
     assert (result.status, result.stage) == (RunStatus.TIMED_OUT, "<run>")
     assert list(result.cancelled) == ["flaky"]
 

@@ -15,35 +15,11 @@ from stageflow_actors import (
     StageKind,
     StageOutput,
 )
-from tests.conformance.crossing import Gate, Journal
+from tests.conformance.crossing import Journal
+from tests.conformance.isolation_stages import Box
+from tests.conformance.routes_stages import Decide, DecideOnStop, Note
 from tests.conformance.stages import After
 from tests.conformance.test_events import events_of
-from tests.conformance.test_isolation import Box
-
-
-class Decide:
-    """Returns what ``decisions`` has for the text of the run."""
-
-    kind = StageKind.ROUTE
-
-    def __init__(self, **decisions):
-        self.decisions = decisions
-
-    async def execute(self, ctx):
-        return self.decisions[ctx.snapshot.input_text]
-
-
-class Note:
-    """Writes down that it ran, and in which run; says what its inputs said."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        Journal(self.folder).write(f"{ctx.snapshot.input_text}: {ctx.stage_name}")
-        return {"saw": {name: each.reason for name, each in ctx.inputs.outputs.items()}}
 
 
 async def play(runtime, pipeline, *texts):
@@ -317,22 +293,6 @@ async def test_route_and_confidence_of_classes_of_their_own_arrive_plain(runtime
     parts = ("route", "selected_route", "fallback_route", "confidence")
     assert [type(told[part]) for part in parts] == [str, str, str, float]
     assert type(result.outputs["read"].data["route"]) is str
-
-
-class DecideOnStop:
-    """Decides only when it is told to stop."""
-
-    kind = StageKind.ROUTE
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        Gate(self.folder, f"{ctx.stage_name}-runs").open()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            return RoutingDecision("fast")
 
 
 async def test_decision_that_comes_while_the_run_stops_starts_no_branch(run, tmp_path):

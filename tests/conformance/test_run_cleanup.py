@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import signal
 import threading
 
 import pytest
@@ -21,30 +20,10 @@ from stageflow_actors import (
     StageExecutionError,
     StageKind,
     StageLostError,
-    StageOutput,
 )
 from tests.conformance.crossing import Gate, Journal
+from tests.conformance.run_cleanup_stages import Finish
 from tests.conformance.stages import After, WaitForever, ok
-
-
-class Finish:
-    """Ends as the text of the run says."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        how = ctx.snapshot.input_text
-        if how == "wait":
-            Gate(self.folder, "runs").open()
-            await asyncio.Event().wait()
-        if how == "raise":
-            raise ValueError("broken")
-        if how == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return StageOutput.cancel("enough") if how == "cancel" else StageOutput.ok()
 
 
 def finishing(folder, **options):
@@ -101,7 +80,7 @@ async def test_cleanups_of_a_run_come_after_its_verdict_and_before_its_result(ru
     assert journal.lines == ["waiter cleaned up", "clean", "cleaned", "result"]
 
 
-async def test_cleanups_of_a_run_are_called_once_however_it_ends(runtime, tmp_path):
+async def test_cleanups_of_a_run_are_called_once_however_it_ends(runtime, tmp_path, enough_s):
     called, ended = [], []
 
     async def play(app, how, cancel=None):
@@ -120,7 +99,7 @@ async def test_cleanups_of_a_run_are_called_once_however_it_ends(runtime, tmp_pa
             await play(app, how)
         await play(app, "never", "before")
         await play(app, "wait", "meanwhile")
-    async with runtime.deploy(finishing(tmp_path, timeout=1)) as app:
+    async with runtime.deploy(finishing(tmp_path, timeout=enough_s)) as app:
         await play(app, "wait")
     assert called == ["ok", "raise", "cancel", "never", "wait", "wait"]
     assert ended == ["ok", "failed", "cancelled", "cancelled", "cancelled", "timed_out"]

@@ -17,38 +17,18 @@ from stageflow_actors import (
     StageContext,
     StageInputs,
     StageKind,
-    StageOutput,
     run_stage,
     stage,
 )
 from tests.conformance.crossing import Gate, Journal
+from tests.conformance.runs_stages import (
+    AfterInput,
+    CountTogether,
+    GreetStage,
+    ShoutStage,
+    greeting,
+)
 from tests.conformance.stages import After
-
-
-class GreetStage:
-    name = "greet"
-    kind = StageKind.TRANSFORM
-
-    async def execute(self, ctx: StageContext) -> StageOutput:
-        name = ctx.snapshot.input_text or "World"
-        return StageOutput.ok(greeting=f"Hello, {name}!")
-
-
-class ShoutStage:
-    name = "shout"
-    kind = StageKind.TRANSFORM
-
-    async def execute(self, ctx: StageContext) -> StageOutput:
-        greeting = ctx.inputs.get_from("greet", "greeting", default="Hello!")
-        return StageOutput.ok(shouted=greeting.upper())
-
-
-def greeting():
-    return (
-        Pipeline()
-        .with_stage("greet", GreetStage, StageKind.TRANSFORM)
-        .with_stage("shout", ShoutStage, StageKind.TRANSFORM, dependencies=("greet",))
-    )
 
 
 async def test_pipeline_runs_from_text(runtime):
@@ -134,12 +114,6 @@ async def test_map_yields_every_run_with_the_position_of_its_input(runtime):
         results = {index: result async for index, result in app.map(inputs, concurrency=2)}
     shouted = [results[index].outputs["shout"].data["shouted"] for index in range(3)]
     assert shouted == ["HELLO, A!", "HELLO, B!", "HELLO, C!"]
-
-
-class AfterInput(After):
-    async def execute(self, ctx):
-        await Gate(self.folder, ctx.snapshot.input_text).opened()
-        return {"text": ctx.snapshot.input_text}
 
 
 async def test_map_yields_runs_as_they_end(runtime, tmp_path):
@@ -234,20 +208,6 @@ async def test_map_yields_an_ended_run_while_its_source_keeps_the_next_input_bac
             texts.append(result.outputs["shout"].data["shouted"])
             seen.set()
     assert texts == ["HELLO, FIRST!", "HELLO, SECOND!"]
-
-
-class CountTogether(After):
-    """Notes how many of its kind run at once, until told to go on."""
-
-    async def execute(self, ctx):
-        name = ctx.snapshot.input_text
-        (self.folder / f"{name}.in").touch()
-        if name in ("0", "1"):  # the first two wait for each other: so many may run together
-            while len(list(self.folder.glob("*.in"))) < 2:
-                await asyncio.sleep(0)
-        together = len(list(self.folder.glob("*.in"))) - len(list(self.folder.glob("*.out")))
-        (self.folder / f"{name}.out").touch()
-        return {"together": together}
 
 
 async def test_map_runs_no_more_at_once_than_it_may(runtime, tmp_path):

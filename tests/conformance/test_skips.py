@@ -4,24 +4,8 @@ from __future__ import annotations
 
 from stageflow_actors import Pipeline, RoutingDecision, StageKind, StageOutput
 from tests.conformance.crossing import Journal
+from tests.conformance.skips_stages import Note, plain
 from tests.conformance.test_events import events_of
-
-
-class Note:
-    """Writes down that it ran; says which reason its inputs offer."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        Journal(self.folder).write(ctx.stage_name)
-        return {"why": ctx.inputs.get("reason", "none")}
-
-
-async def plain(ctx):
-    return {"n": 1}
 
 
 def two_inputs(folder, second):

@@ -9,7 +9,6 @@ from stageflow_actors import (
     Conversation,
     DocumentEnrichment,
     Enrichments,
-    ExtensionBundle,
     FrozenDataError,
     MemoryEnrichment,
     Message,
@@ -18,12 +17,7 @@ from stageflow_actors import (
     ProfileEnrichment,
     StageKind,
 )
-
-
-class Learner(ExtensionBundle):
-    level: int
-    skills: list[str]
-
+from tests.conformance.snapshots_stages import Learner, look, relay
 
 FULL = ContextSnapshot(
     conversation=Conversation(messages=(Message(role="user", content="Hi", metadata={"n": [1]}),)),
@@ -40,16 +34,6 @@ FULL = ContextSnapshot(
     topology="chat",
     metadata={"k": [1]},
 )
-
-
-async def relay(ctx):
-    learner = ctx.snapshot.extension(Learner)
-    learner.skills.append("speaking")  # a copy of its own
-    return {"json": ctx.snapshot.to_json(), "level": learner.level}
-
-
-async def look(ctx):
-    return {"skills": ctx.snapshot.extension(Learner).skills, "json": ctx.snapshot.to_json()}
 
 
 async def test_a_full_snapshot_arrives_in_every_stage_as_it_was(run):

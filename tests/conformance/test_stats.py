@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from uuid import uuid4
 
 import pytest
 
@@ -18,53 +17,13 @@ from stageflow_actors import (
     RayRuntime,
     RunStats,
     Settings,
-    StageOutput,
 )
 from tests.actors.watching import described, gone
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import ok
+from tests.conformance.stats_stages import Deaf, Embed, Hold
 
 COUNTERS = ("executions", "busy_s", "ready_s", "sent_bytes", "received_bytes")
-
-
-class Hold:
-    """Waits for ``go``; one that is told to retires."""
-
-    kind = "work"
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        if ctx.snapshot.input_text == "retire":
-            ctx.retire()
-        await Gate(self.folder, "go").opened()
-        return {"text": ctx.snapshot.input_text}
-
-
-class Embed:
-    """Takes batches and notes their sizes. ``hold`` never ends, ``bad`` fails all that are with it,
-    ``first`` waits for ``go``, and ``retire`` retires.
-    """
-
-    kind = "work"
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.name = f"{uuid4()} in {os.getpid()}"
-
-    async def execute_batch(self, ctxs):
-        Journal(self.folder).write(str(len(ctxs)))
-        named = {ctx.snapshot.input_text: ctx for ctx in ctxs}
-        if "hold" in named:
-            await asyncio.Event().wait()
-        if "first" in named:
-            await Gate(self.folder, "go").opened()
-        if "bad" in named:
-            raise ValueError("one of these is bad")
-        if "retire" in named:
-            named["retire"].retire()
-        return [StageOutput.ok(name=self.name) for _ctx in ctxs]
 
 
 def holding(folder, **options):
@@ -201,20 +160,6 @@ async def test_no_counter_goes_down_when_a_stage_retires(tmp_path):
             check_not_less(before, after)
             assert after.stages["hold"].executions == count
             before = after
-
-
-class Deaf:
-    """Blocks a thread until ``go``, and hears of no stop; one that is not ``deaf`` does neither."""
-
-    kind = "work"
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def execute(self, ctx):
-        if ctx.snapshot.input_text == "deaf":
-            Gate(self.folder, "go").wait()
-        return {}
 
 
 async def test_what_was_abandoned_has_ended_once(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 import numpy as np
 import pytest
@@ -13,26 +12,22 @@ from stageflow_actors import (
     Pipeline,
     RetryPolicy,
     RunStatus,
-    StageKind,
-    StageOutput,
     StreamError,
 )
 from tests.conformance.crossing import Gate
-
-KIB = 2**10
-
-
-class SaysThenWaits:
-    """Streams a word, and ends once the gate is open."""
-
-    kind = StageKind.AGENT
-
-    def __init__(self, folder, word="now"):
-        self.folder, self.word = folder, word
-
-    async def execute(self, ctx):
-        await ctx.stream.send(self.word)
-        await Gate(self.folder, self.word).opened()
+from tests.conformance.streaming_stages import (
+    KIB,
+    FailsAtFirst,
+    SaysThenWaits,
+    blocks,
+    cyclic,
+    flood,
+    flood_in_thread,
+    flood_on_a_loop_of_its_own,
+    for_nobody,
+    too_large,
+    unpicklable,
+)
 
 
 async def all_of(run, audience=None):
@@ -107,23 +102,6 @@ async def test_every_piece_is_an_event(runtime):
     ]
     assert all(event.data["bytes"] > 0 for event in told)
     assert "ab" not in repr(told)
-
-
-async def flood(ctx):
-    """Many times what may be on its way."""
-    for number in range(20):
-        await ctx.stream.send(bytes([number]) * 64 * KIB)
-    return {"sent": 20}
-
-
-def flood_in_thread(ctx):
-    for number in range(20):
-        ctx.stream.send_blocking(bytes([number]) * 64 * KIB)
-    return {"sent": 20}
-
-
-def flood_on_a_loop_of_its_own(ctx):
-    return asyncio.run(flood(ctx))
 
 
 FLOODS = [flood, flood_in_thread, flood_on_a_loop_of_its_own]
@@ -240,46 +218,12 @@ async def test_a_piece_that_cannot_be_read_is_the_readers_error_and_not_the_runs
         assert (await run.result()).ok
 
 
-class FailsAtFirst:
-    """Streams a word, fails, and streams another when it runs again."""
-
-    kind = StageKind.AGENT
-
-    async def execute(self, ctx):
-        await ctx.stream.send(f"attempt {ctx.attempt}")
-        if ctx.attempt == 1:
-            return StageOutput.retry("once more")
-        return {}
-
-
 async def test_pieces_of_another_attempt_say_so(runtime):
     policy = RetryPolicy(max_attempts=2)
     pipeline = Pipeline().with_stage("again", FailsAtFirst, retry=policy)
     async with runtime.deploy(pipeline) as app:
         heard = [(piece.attempt, piece.data) for piece in await all_of(await app.start())]
     assert heard == [(1, "attempt 1"), (2, "attempt 2")]
-
-
-async def unpicklable(ctx):
-    await ctx.stream.send(threading.Lock())
-
-
-async def too_large(ctx):
-    await ctx.stream.send(bytes(2**21))
-
-
-async def for_nobody(ctx):
-    await ctx.stream.send("x", audience="everybody")
-
-
-async def cyclic(ctx):
-    data = []
-    data.append(data)
-    await ctx.stream.send(data)
-
-
-async def blocks(ctx):
-    ctx.stream.send_blocking("x")
 
 
 @pytest.mark.parametrize(

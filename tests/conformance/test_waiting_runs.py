@@ -18,28 +18,9 @@ from stageflow_actors.model.identity import new_id
 from stageflow_actors.model.results import EXTERNAL, RUN, SUPERVISOR
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.parents import LONG_S, alone
+from tests.conformance.waiting_runs_stages import Hold
 
 ORG_A, ORG_B = new_id(), new_id()
-
-
-class Hold:
-    """Writes its text when it begins, waits for ``go``, and says how many were here at once."""
-
-    kind = "work"
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.here = 0
-
-    async def execute(self, ctx):
-        Journal(self.folder).write(ctx.snapshot.input_text)
-        self.here += 1
-        at_once = self.here
-        try:
-            await Gate(self.folder, "go").opened()
-        finally:
-            self.here -= 1
-        return {"at_once": at_once}
 
 
 def limited(runtime, sink, **settings):
@@ -127,7 +108,9 @@ async def test_what_may_not_even_wait_is_refused_and_told_when_to_come_back(
         with pytest.raises(StageExecutionError) as raised:
             await app.run(input_text="beyond")
         assert isinstance(raised.value.__cause__, AdmissionRefusedError)
-        assert [event async for event in beyond.events()] == []
+        (told,) = [event async for event in beyond.events()]
+        assert (told.type, told.seq) == ("pipeline.refused", 1)
+        assert told.data["retry_after_s"] > 0
         Gate(tmp_path, "go").open()
         assert all(result.ok for result in await results([*first, *waiting]))
         (large,) = await started(app, "large", data={"text": "x" * 20_000})

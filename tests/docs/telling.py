@@ -5,10 +5,15 @@ The stages that matter are named ``s``, which becomes ``{name}`` in the types of
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from unittest import mock
 from uuid import UUID
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 
 from stageflow_actors import (
     AuthContext,
@@ -18,6 +23,7 @@ from stageflow_actors import (
     GuardRetryPolicy,
     IdempotencyPolicy,
     InMemoryEventSink,
+    LLMResponse,
     LocalRuntime,
     OrgEnforcementInterceptor,
     Pipeline,
@@ -65,6 +71,10 @@ async def spawns(ctx):
         await ctx.spawn(name)
 
 
+async def forever(ctx):
+    await asyncio.Event().wait()
+
+
 async def leaves_something_open(ctx):
     def close():
         raise OSError("it cannot be closed")
@@ -80,6 +90,17 @@ async def mumbles(ctx):
 
 async def is_refused(ctx):
     raise TransientError("too many", retry_after=-1)
+
+
+async def calls(ctx):
+    ctx.record_call(LLMResponse(provider="p", model="m", content="c"))
+
+
+async def says(ctx):
+    span = trace.get_current_span()
+    span.set_attribute("a", 1)
+    span.add_event("e")
+    span.set_status(trace.StatusCode.ERROR, "not well")
 
 
 class FailsOnce:
@@ -101,8 +122,10 @@ class Verifier:
 def graphs():
     """Each with how often it is run, and what those runs start with."""
     every_end = (passes, skips, fails, cancels, cancels_branch, leaves_something_open)
-    for body in (*every_end, mumbles):
+    for body in (*every_end, mumbles, calls):
         yield Pipeline().with_stage("s", body, "work").build(), 1, {}
+    before = Pipeline().with_stage("d", passes, "work").with_stage("o", passes, "work")
+    yield before.with_stage("s", passes, "work", "d", after="o").build(), 1, {}
     left = stage("l", passes, "work", dependencies="s", route="left")
     right = stage("r", passes, "work", dependencies="s", route="right")
     yield Pipeline.from_stages(stage("s", decides, "route"), left, right).build(), 1, {}
@@ -129,7 +152,8 @@ async def told_by_runs() -> AsyncIterator[tuple[str, set[str]]]:
     """The type of each event, and the keys of the data that it has of its own."""
     sink = InMemoryEventSink()  # the log has no part in it
     for graph, times, parts in graphs():
-        runtime = LocalRuntime(event_sink=sink, registry=children())
+        wide = Settings(wide_events=True)
+        runtime = LocalRuntime(event_sink=sink, registry=children(), settings=wide)
         async with runtime, runtime.deploy(graph) as app:
             for _ in range(times):
                 run = await app.start(**parts)
@@ -153,6 +177,27 @@ async def told_by_streams() -> AsyncIterator[tuple[str, set[str]]]:
             async for event in run.events():
                 if event.type.startswith("stream."):
                     yield event.type, set(event.data)
+
+
+async def told_by_spans() -> AsyncIterator[tuple[str, set[str]]]:
+    """The same of what a stage sets on the span of its attempt."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    with mock.patch.object(trace, "get_tracer_provider", lambda: provider):
+        async with LocalRuntime().deploy(Pipeline().with_stage("s", says, "work")) as app:
+            run = await app.start()
+            async for event in run.events():
+                yield general(event.type), set(event.data)
+
+
+async def told_by_refusals() -> AsyncIterator[tuple[str, set[str]]]:
+    """The same of a run that may not even wait."""
+    settings = Settings(max_running_runs=1, max_waiting_runs=0)
+    graph = Pipeline().with_stage("s", forever, "work")
+    async with LocalRuntime(settings=settings).deploy(graph) as app:
+        await app.start()
+        beyond = await app.start()
+        async for event in beyond.events():
+            yield event.type, set(event.data)
 
 
 async def told_by_admissions() -> AsyncIterator[tuple[str, set[str]]]:

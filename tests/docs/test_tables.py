@@ -17,7 +17,9 @@ from stageflow_actors.security import admission
 from tests.docs import documents
 from tests.docs.telling import (
     told_by_admissions,
+    told_by_refusals,
     told_by_runs,
+    told_by_spans,
     told_by_streams,
     told_to_a_sink,
 )
@@ -35,6 +37,11 @@ TOLD_BY_THE_RUNTIME = {
     "stage.{name}.cleanup_failed",
     "stage.answered",
     "stage.event.unreadable",
+    "stage.traced",
+    "stage.wide",
+    "provider.call",
+    "pipeline.refused",
+    "pipeline.wide",
     *(f"circuit_breaker.{state.value}" for state in BreakerState),
     *(f"pipeline.{what}" for what in OF_CHILDREN),
     *(f"stream.{what}" for what in ("token", "chunk_dropped", "disconnect")),
@@ -155,8 +162,11 @@ async def test_readme_lists_exactly_the_data_of_each_event():
     seen: dict[str, set[str]] = {}
     async for type_, own in told_by_runs():
         seen.setdefault(type_, set()).update(own - OF_A_STAGE)
-    async for type_, own in told_by_streams():
-        seen.setdefault(type_, set()).update(own)
+    for told in (told_by_streams(), told_by_refusals()):
+        async for type_, own in told:
+            seen.setdefault(type_, set()).update(own)
+    async for type_, own in told_by_spans():
+        seen.setdefault(type_, set()).update(own - OF_A_STAGE)
     async for type_, data in told_by_admissions():
         seen.setdefault(type_, set()).update(data - of_every_event)
     assert seen == listed_events()

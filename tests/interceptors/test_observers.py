@@ -1,4 +1,4 @@
-"""Log records, metrics and spans of attempts: what is in them, and that unused they are idle."""
+"""Log records and spans of attempts: what is in them, and that unused they are idle."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ import sys
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from stageflow_actors import StageOutput
+from stageflow_actors import LocalRuntime, NoOpEventSink, Pipeline, StageOutput
 from stageflow_actors.interceptors import (
     ChildTrackerMetricsInterceptor,
     ErrorDecision,
@@ -25,11 +21,11 @@ from stageflow_actors.interceptors import (
     MetricsInterceptor,
     TracingInterceptor,
 )
-from stageflow_actors.model.pipeline_context import to_pipeline_context
 from tests.interceptors.attempts import Noting, raises, returns, run, stage_context
+from tests.telemetry.spans_seen import SeenSpans
 
 LOGGER = "stageflow_actors.stages"
-OBSERVERS = [LoggingInterceptor, MetricsInterceptor, TracingInterceptor]
+MEASURES = [MetricsInterceptor, ChildTrackerMetricsInterceptor]
 
 
 class Mute(Exception):
@@ -38,37 +34,30 @@ class Mute(Exception):
 
 
 @pytest.fixture
-def reader(monkeypatch):
-    """Where metrics go, with a provider of this test alone."""
-    reader = InMemoryMetricReader()
-    provider = MeterProvider([reader], shutdown_on_exit=False)
-    monkeypatch.setattr(metrics, "get_meter_provider", lambda: provider)
-    yield reader
-    provider.shutdown()
+def seen(monkeypatch):
+    """The spans of this test alone."""
+    seen = SeenSpans(monkeypatch)
+    yield seen
+    seen.provider.shutdown()
 
 
-@pytest.fixture
-def exporter(monkeypatch):
-    """Where spans go, with a provider of this test alone."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
-    yield exporter
-    provider.shutdown()
+async def traced(body, *more, times=1, **parts):
+    """How runs of ``body`` end as the stage ``price``; by then their spans are there."""
+    interceptors = [TracingInterceptor(), *more]
+    pipeline = Pipeline("shop").with_stage("price", body, "work").build(interceptors=interceptors)
+    async with (
+        LocalRuntime(event_sink=NoOpEventSink()) as runtime,
+        runtime.deploy(pipeline) as app,
+    ):
+        runs = [await app.start(input_text=str(number), **parts) for number in range(times)]
+        return [await run.result() for run in runs]
 
 
-def points(reader):
-    """Name of an instrument -> its points."""
-    data = reader.get_metrics_data()
-    if data is None:
-        return {}
-    [resource] = data.resource_metrics
-    return {
-        metric.name: list(metric.data.data_points)
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-    }
+def raising(error):
+    async def body(ctx):
+        raise error
+
+    return body
 
 
 # --- log records ----------------------------------------------------------------------------------
@@ -104,70 +93,60 @@ def test_logging_is_idle_unless_somebody_listens(caplog):
     assert not LoggingInterceptor().is_idle()
 
 
+async def test_a_stopped_attempt_is_logged_to_its_end(caplog):
+    caplog.set_level(logging.INFO, LOGGER)
+    ctx, running = stage_context(), asyncio.Event()
+
+    async def body():
+        running.set()
+        await asyncio.Event().wait()
+
+    attempt = asyncio.create_task(run([LoggingInterceptor()], body, ctx))
+    await running.wait()
+    ctx.cancellation.request("closing")
+    attempt.cancel()
+    await attempt
+    assert caplog.records[-1].outcome == "interrupted"
+
+
 # --- metrics --------------------------------------------------------------------------------------
 
 
-async def test_attempts_are_counted_and_measured_by_pipeline_stage_and_outcome(reader):
-    chain = InterceptorChain([MetricsInterceptor()])
-    for body in (returns(), returns(), raises(ValueError())):
-        await chain.run(stage_context(), body)
-    measured = points(reader)
-    ok, failed = ({"pipeline": "shop", "stage": "price", "outcome": o} for o in ("ok", "fail"))
-    counted = [
-        (dict(point.attributes), point.value) for point in measured["stageflow.stage.attempts"]
-    ]
-    assert counted == [(ok, 2), (failed, 1)]
-    seconds = measured["stageflow.stage.attempt.duration"]
-    assert [(dict(point.attributes), point.count) for point in seconds] == [(ok, 2), (failed, 1)]
-
-
-async def test_runs_that_a_stage_starts_are_counted(reader):
-    async def starts_two():
-        for _ in range(2):
-            to_pipeline_context(ctx, {})
-        return StageOutput.ok()
-
-    ctx, chain = stage_context(), InterceptorChain([ChildTrackerMetricsInterceptor()])
-    await chain.run(ctx, starts_two)
-    await chain.run(stage_context(), returns())
-    (counted,) = points(reader)["stageflow.stage.child_runs"]
-    assert (dict(counted.attributes), counted.value) == ({"pipeline": "shop", "stage": "price"}, 2)
-
-
-async def test_metrics_follow_a_provider_that_was_set_anew(monkeypatch):
-    chain, counts = InterceptorChain([MetricsInterceptor()]), []
-    for _ in range(2):
-        reader = InMemoryMetricReader()
-        provider = MeterProvider([reader], shutdown_on_exit=False)
-        monkeypatch.setattr(metrics, "get_meter_provider", lambda provider=provider: provider)
-        await chain.run(stage_context(), returns())
-        counts += [point.value for point in points(reader)["stageflow.stage.attempts"]]
-        provider.shutdown()
-    assert counts == [1, 1]
+@pytest.mark.parametrize("measures", MEASURES)
+async def test_what_has_the_runtime_measure_is_never_called(measures, monkeypatch):
+    """Whoever holds the run measures it: an attempt whose process dies is counted, too."""
+    provider = MeterProvider(shutdown_on_exit=False)
+    monkeypatch.setattr(metrics, "get_meter_provider", lambda: provider)
+    interceptor = pickle.loads(pickle.dumps(measures()))
+    assert interceptor.is_idle()
+    assert InterceptorChain([interceptor]).is_idle
+    assert not vars(measures).keys() & {"before", "after", "on_error", "ended"}
+    provider.shutdown()
 
 
 # --- spans ----------------------------------------------------------------------------------------
 
 
-async def test_an_attempt_is_a_span_that_what_the_stage_opens_is_below(exporter):
-    ctx = stage_context(attempt=2)
-
-    async def body():
+async def test_an_attempt_is_a_span_that_what_the_stage_opens_is_below(seen):
+    async def body(ctx):
         with trace.get_tracer_provider().get_tracer("user").start_as_current_span("query"):
             return StageOutput.ok()
 
-    await run([TracingInterceptor()], body, ctx)
-    query, attempt = exporter.get_finished_spans()
+    (result,) = await traced(body)
+    query, attempt = seen.one("query"), seen.one("stageflow.stage price")
     assert query.parent.span_id == attempt.context.span_id
-    assert attempt.name == "stage price"
-    assert dict(attempt.attributes) == {
-        "stageflow.pipeline": "shop",
-        "stageflow.pipeline_run_id": str(ctx.pipeline_run_id),
-        "stageflow.stage": "price",
-        "stageflow.attempt": 2,
-        "stageflow.outcome": "ok",
+    assert query.context.trace_id == attempt.context.trace_id
+    told = dict(attempt.attributes)
+    assert told.pop("stageflow.attempt.queue_s") >= 0
+    assert told == {
+        "stageflow.pipeline.name": "shop",
+        "stageflow.run.id": str(result.pipeline_run_id),
+        "stageflow.stage.name": "price",
+        "stageflow.attempt.number": 1,
+        "stageflow.attempt.outcome": "completed",
+        "stageflow.attempt.status": "ok",
     }
-    assert attempt.status.is_ok
+    assert attempt.status.is_unset
     assert not trace.get_current_span().is_recording()
 
 
@@ -178,11 +157,11 @@ async def test_an_attempt_is_a_span_that_what_the_stage_opens_is_below(exporter)
         (Mute(), "<the text of this Mute raised RuntimeError>"),
     ],
 )
-async def test_a_failed_attempt_is_a_span_with_an_error(exporter, error, text):
-    done = await run([TracingInterceptor()], raises(error))
-    assert done.error is error
-    [span] = exporter.get_finished_spans()
+async def test_a_failed_attempt_is_a_span_with_an_error(seen, error, text):
+    await traced(raising(error))
+    span = seen.one("stageflow.stage price")
     assert span.status.status_code is trace.StatusCode.ERROR
+    assert span.attributes["error.type"] == type(error).__qualname__
     [event] = span.events
     assert event.name == "exception"
     assert dict(event.attributes) == {
@@ -191,84 +170,90 @@ async def test_a_failed_attempt_is_a_span_with_an_error(exporter, error, text):
     }
 
 
-async def test_a_failure_that_was_returned_is_a_span_with_an_error(exporter):
-    async def body():
+async def test_a_failure_that_was_returned_is_a_span_with_an_error(seen):
+    async def body(ctx):
         return StageOutput.fail("no stock")
 
-    await run([TracingInterceptor()], body)
-    [span] = exporter.get_finished_spans()
+    await traced(body)
+    span = seen.one("stageflow.stage price")
     assert span.status.status_code is trace.StatusCode.ERROR
+    assert "no stock" in span.status.description
 
 
-async def test_a_failure_that_was_mended_is_a_span_without_an_error(exporter):
+async def test_a_failure_that_was_mended_is_a_span_without_an_error(seen):
     mends = Noting("mends", [], 1, on_error=ErrorDecision.fallback({}))
-    await run([mends, TracingInterceptor()], raises(ValueError()))
-    [span] = exporter.get_finished_spans()
+    (result,) = await traced(raising(ValueError()), mends)
+    assert result.ok
+    span = seen.one("stageflow.stage price")
     assert span.status.is_unset
-    assert span.attributes["stageflow.outcome"] == "ok"
+    assert span.attributes["stageflow.attempt.outcome"] == "completed"
 
 
-@pytest.mark.parametrize("observer", OBSERVERS)
-async def test_a_stopped_attempt_is_observed_to_its_end(observer, reader, exporter, caplog):
-    caplog.set_level(logging.INFO, LOGGER)
-    ctx, running, interceptor = stage_context(), asyncio.Event(), observer()
+async def test_what_the_stage_sets_on_its_span_is_part_of_it(seen):
+    async def body(ctx):
+        span = trace.get_current_span()
+        span.set_attribute("shop.books", 3)
+        span.add_event("shop.counted", {"shelves": 2})
+        return StageOutput.ok()
 
-    async def body():
+    await traced(body)
+    span = seen.one("stageflow.stage price")
+    assert span.attributes["shop.books"] == 3
+    assert [(event.name, dict(event.attributes)) for event in span.events] == [
+        ("shop.counted", {"shelves": 2})
+    ]
+
+
+async def test_a_stopped_attempt_is_a_span_without_an_error(seen):
+    running = asyncio.Event()
+
+    async def body(ctx):
+        trace.get_current_span().set_attribute("shop.books", 3)
         running.set()
         await asyncio.Event().wait()
 
-    attempt = asyncio.create_task(run([interceptor], body, ctx))
-    await running.wait()
-    ctx.cancellation.request("closing")
-    attempt.cancel()
-    await attempt
-    outcomes = [
-        *(record.outcome for record in caplog.records if hasattr(record, "outcome")),
-        *(point.attributes["outcome"] for p in points(reader).values() for point in p),
-        *(span.attributes["stageflow.outcome"] for span in exporter.get_finished_spans()),
-    ]
-    assert outcomes
-    assert set(outcomes) == {"interrupted"}
-    assert all(span.status.is_unset for span in exporter.get_finished_spans())
+    pipeline = Pipeline("shop").with_stage("price", body, "work")
+    graph = pipeline.build(interceptors=[TracingInterceptor()])
+    async with (
+        LocalRuntime(event_sink=NoOpEventSink()) as runtime,
+        runtime.deploy(graph) as app,
+    ):
+        handle = await app.start()
+        await running.wait()
+        await handle.cancel("closing")
+        await handle.result()
+    span = seen.one("stageflow.stage price")
+    assert span.attributes["stageflow.attempt.outcome"] == "cancelled"
+    assert span.attributes["stageflow.reason"] == "closing"
+    assert span.attributes["shop.books"] == 3
+    assert span.status.is_unset
 
 
-async def test_spans_of_attempts_at_the_same_time_are_kept_apart(exporter):
-    chain, gate = InterceptorChain([TracingInterceptor()]), asyncio.Event()
+async def test_spans_of_attempts_at_the_same_time_are_kept_apart(seen):
+    here, gate = [], asyncio.Event()
 
-    async def attempt(number):
-        async def body():
-            await gate.wait()
-            trace.get_current_span().set_attribute("number", number)
-            return StageOutput.ok()
+    async def body(ctx):
+        here.append(ctx)
+        if len(here) == 3:
+            gate.set()
+        await gate.wait()
+        trace.get_current_span().set_attribute("number", ctx.snapshot.input_text)
+        with trace.get_tracer_provider().get_tracer("user").start_as_current_span("query") as span:
+            span.set_attribute("number", ctx.snapshot.input_text)
+        return StageOutput.ok()
 
-        return await chain.run(stage_context(attempt=number), body)
-
-    attempts = [asyncio.create_task(attempt(number)) for number in range(1, 4)]
-    await asyncio.sleep(0)
-    gate.set()
-    await asyncio.gather(*attempts)
-    spans = exporter.get_finished_spans()
-    assert [span.attributes["number"] for span in spans] == [1, 2, 3]
-    assert [span.attributes["stageflow.attempt"] for span in spans] == [1, 2, 3]
+    results = await traced(body, times=3)
+    runs = {str(result.pipeline_run_id): str(number) for number, result in enumerate(results)}
+    attempts = seen.attempts()
+    told = {span.attributes["stageflow.run.id"]: span.attributes["number"] for span in attempts}
+    assert told == runs
+    numbers = {span.context.span_id: span.attributes["number"] for span in attempts}
+    queries = seen.named("query")
+    assert len(queries) == 3
+    assert all(numbers[each.parent.span_id] == each.attributes["number"] for each in queries)
 
 
 # --- unused ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("observer", [MetricsInterceptor, TracingInterceptor])
-@pytest.mark.parametrize(
-    "stand_ins", [None, (metrics.NoOpMeterProvider(), trace.NoOpTracerProvider())]
-)
-def test_without_a_real_provider_they_are_idle(observer, stand_ins, monkeypatch):
-    if stand_ins:
-        monkeypatch.setattr(metrics, "get_meter_provider", lambda: stand_ins[0])
-        monkeypatch.setattr(trace, "get_tracer_provider", lambda: stand_ins[1])
-    assert observer().is_idle()
-
-
-@pytest.mark.parametrize("observer", [MetricsInterceptor, TracingInterceptor])
-def test_with_a_real_provider_they_are_not(observer, reader, exporter):
-    assert not observer().is_idle()
 
 
 def test_unused_they_load_nothing():
@@ -282,20 +267,40 @@ print([name for name in sys.modules if name.startswith("opentelemetry")])
     assert (fresh.stdout, fresh.stderr) == ("[]\n", "")
 
 
-@pytest.mark.parametrize("observer", OBSERVERS)
-async def test_they_can_be_shipped_when_they_have_been_used(observer, reader, exporter):
-    used = observer()
+async def test_the_one_for_logs_can_be_shipped_when_it_has_been_used():
+    used = LoggingInterceptor()
     await run([used], returns())
     shipped = pickle.loads(pickle.dumps(used))
     assert (await run([shipped], returns())).output is not None
 
 
-async def test_shipping_one_in_the_middle_of_an_attempt_takes_no_span_along(exporter):
+async def test_the_one_for_spans_can_be_shipped_in_the_middle_of_an_attempt(seen):
     interceptor = TracingInterceptor()
 
-    async def body():
-        pickle.dumps(interceptor)
+    async def body(ctx):
+        assert trace.get_current_span().is_recording()
+        assert pickle.loads(pickle.dumps(interceptor)).is_idle()
         return StageOutput.ok()
 
-    assert (await run([interceptor], body)).error is None
-    assert len(exporter.get_finished_spans()) == 1
+    pipeline = Pipeline("shop").with_stage("price", body, "work")
+    graph = pipeline.build(interceptors=[interceptor])
+    async with (
+        LocalRuntime(event_sink=NoOpEventSink()) as runtime,
+        runtime.deploy(graph) as app,
+    ):
+        assert await app.run()
+    assert len(seen.attempts()) == 1
+
+
+async def test_without_the_one_for_spans_a_stage_is_in_the_span_of_its_caller(seen):
+    async def body(ctx):
+        return {"is_recording": trace.get_current_span().is_recording()}
+
+    graph = Pipeline("shop").with_stage("price", body, "work").build(interceptors=[])
+    async with (
+        LocalRuntime(event_sink=NoOpEventSink()) as runtime,
+        runtime.deploy(graph) as app,
+    ):
+        results = await app.run()
+    assert results["price"].data == {"is_recording": False}
+    assert len(seen.attempts()) == 1

@@ -24,6 +24,7 @@ NAMES = {
     "GEN_AI_CONVERSATION_ID": "gen_ai.conversation.id",
     "GEN_AI_EMBEDDINGS_DIMENSION_COUNT": "gen_ai.embeddings.dimension.count",
     "GEN_AI_OPERATION_NAME": "gen_ai.operation.name",
+    "GEN_AI_OUTPUT_MESSAGES": "gen_ai.output.messages",
     "GEN_AI_OUTPUT_TYPE": "gen_ai.output.type",
     "GEN_AI_PROVIDER_NAME": "gen_ai.provider.name",
     "GEN_AI_REQUEST_MODEL": "gen_ai.request.model",
@@ -68,10 +69,22 @@ NAMES = {
     "STAGEFLOW_USAGE_IMAGES": "stageflow.usage.images",
     "STAGEFLOW_USAGE_SEARCHES": "stageflow.usage.searches",
 }
+OF_RUNS = {
+    "ERROR_TYPE": "error.type",
+    "GEN_AI_CLIENT_OPERATION_DURATION": "gen_ai.client.operation.duration",
+    "GEN_AI_CLIENT_OPERATION_TIME_TO_FIRST_CHUNK": "gen_ai.client.operation.time_to_first_chunk",
+    "GEN_AI_CLIENT_TOKEN_USAGE": "gen_ai.client.token.usage",
+    "GEN_AI_INVOKE_WORKFLOW_DURATION": "gen_ai.invoke_workflow.duration",
+    "GEN_AI_TOKEN_TYPE": "gen_ai.token.type",
+    "GEN_AI_WORKFLOW_NAME": "gen_ai.workflow.name",
+    "SESSION_ID": "session.id",
+}
+"""What spans and metrics of runs have, and no record."""
 VALUES = {
     "OPERATION_CHAT": "chat",
     "OPERATION_EMBEDDINGS": "embeddings",
     "OPERATION_GENERATE_CONTENT": "generate_content",
+    "OPERATION_INVOKE_WORKFLOW": "invoke_workflow",
     "OPERATION_RERANK": "rerank",
     "OPERATION_RETRIEVAL": "retrieval",
     "OPERATION_SPEECH_TO_TEXT": "speech_to_text",
@@ -97,7 +110,7 @@ def modules():
 
 def test_names_are_those_of_the_conventions_byte_for_byte():
     constants = {name: value for name, value in vars(semconv).items() if name.isupper()}
-    assert constants == NAMES | VALUES
+    assert constants == NAMES | OF_RUNS | VALUES
 
 
 def test_names_say_which_conventions_they_follow():
@@ -117,7 +130,7 @@ def test_names_stand_in_one_module_only():
 
 
 def test_all_names_are_used_by_some_record():
-    used = {name for record in RECORDS for name in record.to_otel_attributes()}
+    used = {name for each in RECORDS for name in (*each.to_otel_attributes(), *each.contents())}
     assert used == set(NAMES.values())
 
 

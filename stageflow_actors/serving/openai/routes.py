@@ -26,6 +26,7 @@ from stageflow_actors.serving.openai.speeches import SpeechStream
 from stageflow_actors.serving.openai.transcripts import transcript, transcript_format
 from stageflow_actors.serving.orders import terms_of
 from stageflow_actors.serving.presence import while_there
+from stageflow_actors.serving.request_trace import note_run
 from stageflow_actors.serving.served import ServedPipeline
 from stageflow_actors.serving.service import Service
 
@@ -137,7 +138,9 @@ def _order(request: Request, model: Model, body: RunBody, same: bytes, size: int
 async def _ended(request: Request, model: Model, order: RunOrder) -> Outcome:
     """The run, once it has ended. A client that goes away leaves it as the pipeline says."""
     desk = service_of(request).desk(model.pipeline)
-    return Outcome(await while_there(request.receive, desk.run(order, None)))
+    shown = await while_there(request.receive, desk.run(order, None))
+    note_run(request.scope, shown.run_id)
+    return Outcome(shown)
 
 
 def _following(service: Service, model: Model, order: RunOrder) -> Following:

@@ -18,6 +18,7 @@ from stageflow_actors.serving.openai.failures import REQUEST_ID, Failure, failur
 from stageflow_actors.serving.openai.following import Following
 from stageflow_actors.serving.presence import while_there
 from stageflow_actors.serving.problems import problem_of
+from stageflow_actors.serving.request_trace import note_run
 from stageflow_actors.serving.service import Service
 
 logger = logging.getLogger("stageflow_actors.serving")
@@ -59,7 +60,7 @@ class StreamedAnswer(Response):
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._has_begun = False
         try:
-            failure = await self._send_parts(send)
+            failure = await self._send_parts(scope, send)
             if failure is not None and not self._has_begun:
                 await failure.response()(scope, receive, send)
                 return
@@ -71,11 +72,13 @@ class StreamedAnswer(Response):
         except OSError:
             pass  # the client has gone
 
-    async def _send_parts(self, send: Send) -> Failure | None:
+    async def _send_parts(self, scope: Scope, send: Send) -> Failure | None:
         """Why there are no more, if there should be."""
         try:
             with self._service.streaming(self._tenant):
-                self.headers[REQUEST_ID] = str(await self.run.start())
+                run_id = await self.run.start()
+                note_run(scope, run_id)
+                self.headers[REQUEST_ID] = str(run_id)
                 async with aclosing(self.parts()) as parts:
                     async for part in parts:
                         await self._put(send, part)

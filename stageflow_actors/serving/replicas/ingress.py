@@ -18,6 +18,8 @@ from stageflow_actors.serving.replicas.served_app import ServedApp
 from stageflow_actors.serving.replicas.versions import version_of
 from stageflow_actors.serving.served import ServedPipeline
 from stageflow_actors.serving.service import Service
+from stageflow_actors.telemetry.environment import configure_from_environment
+from stageflow_actors.telemetry.log_environment import begin_logs
 
 MOST_REQUESTS = 1_000
 """Requests that one replica works on at a time; most of them wait for a run or for events."""
@@ -37,8 +39,13 @@ class Ingress:
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[Mapping[str, Desk]]:
-            async with kept_desks(self._app, self._name, version, served) as desks:
-                yield desks
+            begin_logs()
+            exports = configure_from_environment("replica")
+            try:
+                async with kept_desks(self._app, self._name, version, served) as desks:
+                    yield desks
+            finally:
+                await asyncio.to_thread(exports.shutdown)
 
         service = Service(served, opened, self._app.gate(), self._app.settings)
         return app_of(service, title=self._app.title)

@@ -27,6 +27,8 @@ from stageflow_actors.serving.replicas.served_app import ServedApp
 from stageflow_actors.serving.replicas.tenure import Tenure
 from stageflow_actors.serving.run_desk import RunDesk
 from stageflow_actors.serving.run_desks import run_desks
+from stageflow_actors.telemetry.environment import configure_from_environment
+from stageflow_actors.telemetry.log_environment import begin_logs
 
 logger = logging.getLogger("stageflow_actors.serving")
 
@@ -101,9 +103,13 @@ class Keeper(Direct):
 
     async def _open(self) -> None:
         self._watching = asyncio.create_task(self._watch())
+        begin_logs()
+        exports = configure_from_environment("keeper")  # before the runtime, which has another role
+        self._stack.push_async_callback(asyncio.to_thread, exports.shutdown)
         served = self._app.served()[self._place.pipeline]
         runtime = RayRuntime(settings=self._app.runtime, registry=self._app.children())
         try:
+            await self._stack.enter_async_context(runtime)  # its spans are out before exports end
             desks = await self._stack.enter_async_context(
                 run_desks({self._place.pipeline: served}, runtime, self._app.settings)
             )

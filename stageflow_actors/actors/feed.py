@@ -1,0 +1,123 @@
+"""``Feed``: who is told of the runs of a runtime: its sink, and OpenTelemetry where it is on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from stageflow_actors.actors.event_pump import EventPump
+from stageflow_actors.model.events import Event, Labels
+from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.ports import Deployable
+from stageflow_actors.telemetry.measured import Measures
+from stageflow_actors.telemetry.metering import Metering
+from stageflow_actors.telemetry.sink import TelemetrySink
+from stageflow_actors.telemetry.telemetry import Telemetry
+
+PumpSource = Callable[[], EventPump]
+"""Where events go now; the default sink of a process may change while deployments are open."""
+
+
+_LINGER_S = 0.05
+
+
+class TelemetryPump(EventPump):
+    """Hands events over as they are: spans and metrics are made of them without waiting."""
+
+    def __init__(self, sink: TelemetrySink, max_queued: int) -> None:
+        super().__init__(sink, max_queued, _LINGER_S)
+        self._take = sink.take_events
+
+    def _run(self) -> None:
+        while batches := self._next():
+            for labels, events in batches:
+                try:
+                    self._take(labels, events)
+                except Exception as error:
+                    self._warn_once(error)
+                    self._count(0, len(events))
+                else:
+                    self._count(len(events), 0)
+
+
+class Feed:
+    """Each has a queue and a thread of its own: one that is slow costs the other nothing.
+
+    ``gauges_interval_s`` is for deployments: how often they look what there is to tell.
+    """
+
+    def __init__(
+        self,
+        sink: PumpSource,
+        telemetry: Telemetry,
+        max_queued: int,
+        gauges_interval_s: float,
+    ) -> None:
+        self.gauges_interval_s = gauges_interval_s
+        self._sink = sink
+        self._telemetry = telemetry
+        self._max_queued = max_queued
+        self._exporting: TelemetryPump | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def exporting(self) -> TelemetryPump | None:
+        """What goes to OpenTelemetry, once anything has."""
+        return self._exporting
+
+    @property
+    def metering(self) -> Metering:
+        """What is measured."""
+        return self._telemetry.metering
+
+    def know(self, pipeline: Deployable) -> Measures:
+        """Learn what of its runs is to be measured: what its interceptors say."""
+        measures = _measures_of(pipeline)
+        self.metering.measured.tell(pipeline.plan.name, measures)
+        return measures
+
+    def begin(self, context: PipelineContext, measures: Measures) -> None:
+        """Give a run that is to start its place in a trace, if it has one."""
+        topology = context.topology or ""  # which may be another name than its pipeline's
+        self.metering.measured.tell(topology, measures)
+        context.trace = self._telemetry.begin(context.trace, topology)
+
+    def submit(self, labels: Callable[[], Labels], events: Sequence[Event]) -> None:
+        """Tell the events of one run; never waits."""
+        dropped = self._sink().submit(labels, events)
+        if dropped:
+            self.metering.dropped(dropped, "sink")
+        if self._telemetry.is_on:
+            dropped = self._export().submit(labels, events)
+            if dropped:
+                self.metering.dropped(dropped, "telemetry")
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until both have had every event so far; ``False`` if that took too long."""
+        deadline = time.monotonic() + timeout_s
+        is_told = self._sink().flush(timeout_s)
+        if self._exporting is None:
+            return is_told
+        return self._exporting.flush(max(0.0, deadline - time.monotonic())) and is_told
+
+    def close(self, timeout_s: float) -> None:
+        """Let OpenTelemetry have what it is owed."""
+        if self._exporting is not None:
+            self._exporting.close(timeout_s)
+
+    def _export(self) -> TelemetryPump:
+        with self._lock:
+            if self._exporting is None:
+                self._exporting = TelemetryPump(self._telemetry.sink, self._max_queued)
+            return self._exporting
+
+
+def _measures_of(pipeline: Deployable) -> Measures:
+    from stageflow_actors.interceptors.observers import (
+        ChildTrackerMetricsInterceptor,
+        MetricsInterceptor,
+    )
+
+    kinds = {type(each) for each in pipeline.interceptors}
+    return Measures(MetricsInterceptor in kinds, ChildTrackerMetricsInterceptor in kinds)

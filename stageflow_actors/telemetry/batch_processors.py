@@ -1,0 +1,140 @@
+"""What the SDK calls for each span and each log record: they go to a bounded queue."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from opentelemetry.context import (
+    _SUPPRESS_INSTRUMENTATION_KEY,
+    Context,
+    attach,
+    detach,
+    set_value,
+)
+from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from stageflow_actors.telemetry.batches import BatchCounts, Batches, BatchLimits
+from stageflow_actors.telemetry.export_failures import ExportFailures
+
+_SHUTDOWN_S = 2.0
+
+
+class SpanBatches(SpanProcessor):
+    """Exports sampled spans in batches; like the SDK's own processor, but it counts and is bounded.
+
+    The SDK's waits up to 30 s at its end, and says neither what it has dropped nor what was lost.
+    """
+
+    def __init__(self, exporter: SpanExporter, limits: BatchLimits) -> None:
+        def export(spans: list[ReadableSpan]) -> bool:
+            return _untraced(exporter.export, spans) is SpanExportResult.SUCCESS
+
+        failures = ExportFailures("spans", exporter)
+        self.batches = Batches(export, exporter.shutdown, failures, limits)
+
+    @property
+    def counts(self) -> BatchCounts:
+        return self.batches.counts
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.context is not None and span.context.trace_flags.sampled:
+            self.batches.offer(span)
+
+    def shutdown(self) -> None:
+        self.batches.close(_SHUTDOWN_S)
+
+    def force_flush(self, timeout_millis: int | None = 30_000) -> bool:
+        return self.batches.flush(_seconds(timeout_millis))
+
+
+class LogBatches(LogRecordProcessor):
+    """Exports log records in batches, as ``SpanBatches`` does with spans."""
+
+    def __init__(self, exporter: LogRecordExporter, limits: BatchLimits) -> None:
+        def export(records: list[ReadableLogRecord]) -> bool:
+            return _untraced(exporter.export, records) is LogRecordExportResult.SUCCESS
+
+        failures = ExportFailures("log records", exporter)
+        self.batches = Batches(export, exporter.shutdown, failures, limits)
+
+    @property
+    def counts(self) -> BatchCounts:
+        return self.batches.counts
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        # Without its context, which may hold anything that the caller has put there.
+        record = copy.copy(log_record.log_record)
+        record.context = Context()
+        self.batches.offer(
+            ReadableLogRecord(
+                log_record=record,
+                resource=log_record.resource or Resource.get_empty(),
+                instrumentation_scope=log_record.instrumentation_scope,
+                limits=log_record.limits,
+            )
+        )
+
+    def shutdown(self) -> None:
+        self.batches.close(_SHUTDOWN_S)
+
+    def force_flush(self, timeout_millis: int | None = 30_000) -> bool:
+        return self.batches.flush(_seconds(timeout_millis))
+
+
+class NoticedMetrics(MetricExporter):
+    """A metric exporter whose outages are one warning each.
+
+    What it fails to export is not lost: the sums are in the next export, too.
+    """
+
+    def __init__(self, exporter: MetricExporter) -> None:
+        # What a reader asks an exporter for, by these names.
+        super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
+        self._exporter = exporter
+        self._failures = ExportFailures("metrics", exporter)
+        self._is_shut_down = False
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
+    ) -> MetricExportResult:
+        if self._is_shut_down:
+            return MetricExportResult.FAILURE
+
+        def export(data: MetricsData) -> bool:
+            result = self._exporter.export(data, timeout_millis=timeout_millis, **kwargs)
+            return result is MetricExportResult.SUCCESS
+
+        is_exported = self._failures.judge(export, metrics_data)
+        if self._is_shut_down:  # meanwhile
+            self._failures.close()
+        return MetricExportResult.SUCCESS if is_exported else MetricExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        return self._exporter.force_flush(timeout_millis=timeout_millis)
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        self._is_shut_down = True
+        is_idle = self._failures.note_end()
+        self._exporter.shutdown(timeout_millis=timeout_millis, **kwargs)
+        if is_idle:
+            self._failures.close()
+
+
+def _untraced(export: Callable[[Sequence[Any]], object], items: Sequence[Any]) -> object:
+    """An instrumented HTTP client would make a span of each export, which would be exported."""
+    token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+    try:
+        return export(items)
+    finally:
+        detach(token)
+
+
+def _seconds(timeout_millis: int | None) -> float:
+    return 30.0 if timeout_millis is None else timeout_millis / 1000

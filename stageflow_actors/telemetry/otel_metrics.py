@@ -1,0 +1,119 @@
+"""``OtelRecorder``: metrics through the API of OpenTelemetry. Imports it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterator, Mapping
+from functools import partial
+from typing import Protocol
+
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
+
+from stageflow_actors.telemetry.cardinality import BoundedSeries, Values
+from stageflow_actors.telemetry.instruments import Instrument, Kind, all_instruments
+from stageflow_actors.telemetry.levels import Levels
+
+_SCOPE = "stageflow_actors"
+
+Attributes = Mapping[str, str]
+
+
+class OtelRecorder:
+    """To one provider. Counts, and what gauges say, are kept here, and given whenever somebody
+    collects: the SDK takes tens of times as long to add to a counter.
+    """
+
+    def __init__(self, provider: MeterProvider) -> None:
+        meter = provider.get_meter(_SCOPE)
+        self._sums = {
+            each: _sum_of(meter, each) for each in all_instruments() if each.kind is not Kind.GAUGE
+        }
+        self._shown = {
+            each: _Gauge(meter, each) for each in all_instruments() if each.kind is Kind.GAUGE
+        }
+
+    def record(self, instrument: Instrument, value: float, values: Values) -> None:
+        self._sums[instrument].add(value, values)
+
+    def show(
+        self, instrument: Instrument, value: float | None, values: Values, source: Hashable
+    ) -> None:
+        self._shown[instrument].put(value, values, source)
+
+
+class _Sum(Protocol):
+    def add(self, value: float, values: Values) -> None: ...
+
+
+class _Total:
+    """What one series of a counter has come to."""
+
+    __slots__ = ("attributes", "value")
+
+    def __init__(self, attributes: Attributes) -> None:
+        self.attributes = attributes
+        self.value: float = 0
+
+
+class _Counter:
+    def __init__(self, meter: Meter, instrument: Instrument) -> None:
+        self._instrument = instrument
+        self._totals: list[_Total] = []
+        self._lock = threading.Lock()
+        self._series = BoundedSeries(instrument, self._begin)
+        meter.create_observable_counter(
+            instrument.name, [self._observe], instrument.unit, instrument.description
+        )
+
+    def add(self, value: float, values: Values) -> None:
+        total = self._series.of(values)
+        with self._lock:
+            total.value += value
+
+    def _begin(self, values: Values) -> _Total:
+        total = _Total(_attributes(self._instrument, values))
+        self._totals.append(total)
+        return total
+
+    def _observe(self, _options: CallbackOptions) -> Iterator[Observation]:
+        return (Observation(each.value, each.attributes) for each in list(self._totals))
+
+
+class _Histogram:
+    def __init__(self, meter: Meter, instrument: Instrument) -> None:
+        made: Histogram = meter.create_histogram(
+            instrument.name,
+            instrument.unit,
+            instrument.description,
+            explicit_bucket_boundaries_advisory=instrument.boundaries,
+        )
+        self._record = made.record
+        self._series = BoundedSeries(instrument, partial(_attributes, instrument))
+
+    def add(self, value: float, values: Values) -> None:
+        self._record(value, self._series.of(values))
+
+
+class _Gauge:
+    def __init__(self, meter: Meter, instrument: Instrument) -> None:
+        self._levels: Levels[Attributes] = Levels(instrument)
+        self._series = BoundedSeries(instrument, partial(_attributes, instrument))
+        meter.create_observable_gauge(
+            instrument.name, [self._observe], instrument.unit, instrument.description
+        )
+
+    def put(self, value: float | None, values: Values, source: Hashable) -> None:
+        self._levels.put(source, values, value, self._series.of(values))
+
+    def _observe(self, _options: CallbackOptions) -> Iterator[Observation]:
+        return (Observation(*each) for each in self._levels.totals())
+
+
+def _sum_of(meter: Meter, instrument: Instrument) -> _Sum:
+    kind = _Counter if instrument.kind is Kind.COUNTER else _Histogram
+    return kind(meter, instrument)
+
+
+def _attributes(instrument: Instrument, values: Values) -> Attributes:
+    named = zip(instrument.labels, values, strict=True)
+    return {name: value for name, value in named if value is not None}

@@ -1,0 +1,153 @@
+"""``TelemetrySink``: tells what becomes of runs to those who make spans and metrics of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from stageflow_actors.model.events import PROVIDER_CALL, RUN_REFUSED, Event, Labels
+from stageflow_actors.story.parts import Attempt, Child, Note
+from stageflow_actors.story.story import Part, RunStory
+
+logger = logging.getLogger("stageflow_actors.telemetry")
+
+_MOST_STORIES = 50_000
+"""Runs that go on; beyond it the one that began first is given up, and counted."""
+_WORDS = frozenset({"started", "completed", "skipped", "cancelled", "failed"})
+_FAMILIES = (
+    "pipeline.",
+    "guard_retry.",
+    "stage.error",
+    "stage.retry_",
+    "stage.answered",
+    "stage.traced",
+)
+
+_Key = str | int
+"""Of a child run its id, of another the ``id`` of what its events say of it."""
+
+
+class Listener(Protocol):
+    """Takes what is over. Called on one thread, in the order of the run; must not wait."""
+
+    def attempt_closed(self, story: RunStory, attempt: Attempt) -> None:
+        """An attempt has ended, or a stage was passed by (its ``number`` is 0 then)."""
+
+    def run_ended(self, story: RunStory) -> None:
+        """A run has, and all its attempts."""
+
+    def noted(self, story: RunStory, note: Note) -> None:
+        """Anything else was told."""
+
+
+class TelemetrySink:
+    """An ``EventSink``. ``listeners`` is asked for every event: exporting may begin later."""
+
+    def __init__(self, listeners: Callable[[], Sequence[Listener]]) -> None:
+        self._listeners = listeners
+        self._stories: dict[_Key, RunStory] = {}
+        self.given_up = 0
+        self.failed = 0
+
+    def accepts(self, type: str) -> bool:
+        """Whether there is anything to export of such an event."""
+        if type == PROVIDER_CALL or type.startswith(_FAMILIES):
+            return True
+        return type.startswith("stage.") and type.rpartition(".")[2] in _WORDS
+
+    async def emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
+        self.try_emit(type=type, data=data)
+
+    def try_emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
+        run_id = None if data is None else data.get("pipeline_run_id")
+        if data is not None and run_id is not None:
+            story = self._story(run_id, run_id)
+            self._pass_on(run_id, story, story.take(type, data), self._listeners())
+
+    def take_events(self, labels: Labels, events: Sequence[Event]) -> None:
+        """For the runtime: events of one run, and of its children, as they are.
+
+        ``labels`` are the same object for all the events of the run: runs that go on at the same
+        time may have one id, where they are on one context.
+        """
+        listeners = self._listeners()
+        own_key = id(labels)  # the story keeps them: no other has it
+        for event in events:
+            try:
+                self._take(own_key, labels, event, listeners)
+            except Exception as error:  # of odd data; the other events are told all the same
+                self._note_failure(type(self).__name__, error)
+
+    def _take(
+        self, own_key: int, labels: Labels, event: Event, listeners: Sequence[Listener]
+    ) -> None:
+        type_, seq, at, stage, attempt, data, origin = event
+        if origin is None:
+            key: _Key = own_key
+        else:
+            labels, seq = origin.labels, origin.seq
+            key = labels["pipeline_run_id"] or ""
+        story = self._story(key, labels["pipeline_run_id"] or "")
+        told = story.tell(type_, seq, at, stage, attempt, data, labels)
+        self._pass_on(key, story, told, listeners)
+
+    def _pass_on(
+        self, key: _Key, story: RunStory, told: Part | None, listeners: Sequence[Listener]
+    ) -> None:
+        if isinstance(told, Attempt):
+            if told.closed_at is not None:
+                self._close(story, told, listeners)
+        elif isinstance(told, Note):
+            self._tell(listeners, lambda each: each.noted(story, told))
+            if told.type == RUN_REFUSED:
+                self._stories.pop(key, None)
+        elif isinstance(told, Child):
+            if told.ended_at is not None:
+                self._lose(told, listeners)
+        elif told is None and story.has_ended:
+            self._end(key, story, listeners)
+
+    def _close(self, story: RunStory, attempt: Attempt, listeners: Sequence[Listener]) -> None:
+        self._tell(listeners, lambda each: each.attempt_closed(story, attempt))
+
+    def _story(self, key: _Key, run_id: str) -> RunStory:
+        story = self._stories.get(key)
+        if story is None:
+            if len(self._stories) >= _MOST_STORIES:
+                del self._stories[next(iter(self._stories))]
+                self.given_up += 1
+            story = self._stories[key] = RunStory(run_id)
+        return story
+
+    def _end(self, key: _Key, story: RunStory, listeners: Sequence[Listener]) -> None:
+        self._stories.pop(key, None)
+        for attempt in story.lost:
+            self._close(story, attempt, listeners)
+        self._tell(listeners, lambda each: each.run_ended(story))
+
+    def _lose(self, child: Child, listeners: Sequence[Listener]) -> None:
+        """A child whose own end nobody has told was lost with its supervisor."""
+        story = self._stories.get(child.run_id)
+        if story is not None:
+            story.lose(child.ended_at or time.time(), "it was lost with its supervisor")
+            self._end(child.run_id, story, listeners)
+
+    def _tell(self, listeners: Sequence[Listener], tell: Callable[[Listener], None]) -> None:
+        """All of them, whatever one raises."""
+        for listener in listeners:
+            try:
+                tell(listener)
+            except BaseException as error:  # a SystemExit would end the thread of all runs
+                self._note_failure(type(listener).__name__, error)
+
+    def _note_failure(self, name: str, error: BaseException) -> None:
+        self.failed += 1
+        if self.failed == 1:
+            logger.warning(
+                "%s raised %s; runs go on, its failures are counted.",
+                name,
+                type(error).__name__,
+                exc_info=error,
+            )

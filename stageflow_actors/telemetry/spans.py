@@ -1,0 +1,257 @@
+"""``SpanWriter``: the spans of runs, made of their stories.
+
+A span is made when what it tells of is over, by the process that holds the run: so an attempt whose
+process was killed has its span like any other, and a stage's process sends none of them. Its id is
+known beforehand to whoever works below it (``attempt_span_id``). The API cannot give a span an id:
+that is why spans are made as the SDK's own class, and handed to its processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import Tracer as SdkTracer
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from stageflow_actors.model.events import SPAN_CONTENTS
+from stageflow_actors.model.trace import attempt_span_id
+from stageflow_actors.providers import semconv
+from stageflow_actors.story.parts import Attempt, Note, Outcome, ProviderCall
+from stageflow_actors.story.story import RunStory
+from stageflow_actors.telemetry.attributes import attributes_of, text_of
+from stageflow_actors.telemetry.error_types import error_type_of_attempt, error_type_of_run
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+_SCOPE = "stageflow_actors"
+_NS = 1_000_000_000
+_BAD_ENDS = frozenset({"failed", "timed_out"})
+_TOLD = ("reason", "error", "action_taken", "delay_ms", "route", "attempts", "ignored")
+"""What an event of a span says of what the runtime noted: never what a stage has to say itself."""
+_RUNTIME_NOTES = frozenset(
+    {
+        "stage.retry_scheduled",
+        "stage.retry_exhausted",
+        "stage.retry_after_ignored",
+        "stage.answered",
+        "guard_retry.attempt",
+        "guard_retry.scheduled",
+        "guard_retry.exhausted",
+        "stream.disconnect",
+        "stream.chunk_dropped",
+    }
+)
+
+
+class SpanWriter:
+    """Writes to one provider, which has to be of the SDK.
+
+    Raises:
+        TypeError: the provider's tracers take no finished spans.
+    """
+
+    def __init__(self, provider: TracerProvider) -> None:
+        tracer = provider.get_tracer(_SCOPE)
+        if not isinstance(tracer, SdkTracer):
+            raise TypeError(f"{type(provider).__name__} is no tracer provider of the SDK.")
+        self._finish = tracer.span_processor.on_end
+        self._resource = tracer.resource
+        self._scope = InstrumentationScope(_SCOPE)
+
+    def attempt_closed(self, story: RunStory, attempt: Attempt) -> None:
+        """Of an attempt, linked to those that it waited for, and of the calls that it made."""
+        run = _Ids.of(story)
+        if run is None or not attempt.number:
+            return
+        own = attempt_span_id(run.span_id, attempt.stage, attempt.number)
+        data, said = attempt.data, _Said(attempt)
+        self._write(
+            f"stageflow.stage {attempt.stage}",
+            run.context(own),
+            run.context(run.span_id),
+            SpanKind.INTERNAL,
+            attempt.started_at,
+            attempt.ended_at or attempt.closed_at,
+            {
+                "stageflow.pipeline.name": story.pipeline,
+                "stageflow.run.id": story.run_id,
+                "stageflow.stage.name": attempt.stage,
+                "stageflow.attempt.number": attempt.number,
+                "stageflow.attempt.outcome": attempt.outcome.value,
+                "stageflow.attempt.status": None
+                if data.get("status") == "ok"
+                else data.get("status"),
+                "stageflow.attempt.queue_s": attempt.waited_s,
+                "stageflow.reason": data.get("reason"),
+                semconv.ERROR_TYPE: error_type_of_attempt(attempt),
+                **said.attributes,
+            },
+            links=[run.link(each, story) for each in (*attempt.dependencies, *attempt.after)],
+            events=[*map(_event, filter(_is_told, attempt.notes)), *said.events, *_raised(attempt)],
+            error=_error(attempt) or said.error,
+        )
+        for number, call in enumerate(attempt.calls):
+            self._call(run, own, number, call)
+
+    def run_ended(self, story: RunStory) -> None:
+        """Of a run; stages that it passed by are events of it."""
+        run = _Ids.of(story)
+        if run is None or story.ended_at is None:
+            return
+        is_bad = story.status in _BAD_ENDS
+        passed_by = [each for each in story.attempts if not each.number]
+        self._write(
+            f"{semconv.OPERATION_INVOKE_WORKFLOW} {story.pipeline}",
+            run.context(run.span_id),
+            None if run.parent_id is None else run.context(run.parent_id),
+            SpanKind.INTERNAL,
+            story.created_at or story.ended_at,
+            story.ended_at,
+            {
+                semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW,
+                semconv.GEN_AI_WORKFLOW_NAME: story.pipeline,
+                semconv.SESSION_ID: story.labels.get("session_id"),
+                "stageflow.run.id": story.run_id,
+                "stageflow.run.status": story.status,
+                "stageflow.run.deciding_stage": story.deciding_stage,
+                "stageflow.run.execution_mode": story.labels.get("execution_mode"),
+                "stageflow.request.id": story.labels.get("request_id"),
+                "stageflow.reason": None if is_bad else story.reason,
+                semconv.ERROR_TYPE: error_type_of_run(story),
+            },
+            events=[
+                *(_skip_event(each) for each in passed_by),
+                *(_event(note) for note in story.notes if note.type == "pipeline.route"),
+            ],
+            error=(story.reason or "") if is_bad else None,
+        )
+
+    def noted(self, story: RunStory, note: Note) -> None:
+        """It is told with what it belongs to."""
+
+    def _call(self, run: _Ids, parent: str, number: int, call: ProviderCall) -> None:
+        attributes = call.attributes
+        operation = attributes.get(semconv.GEN_AI_OPERATION_NAME) or "call"
+        model = attributes.get(semconv.GEN_AI_REQUEST_MODEL) or ""
+        own = blake2b(f"{parent}/call/{number}".encode(), digest_size=8).hexdigest()
+        self._write(
+            f"{operation} {model}".rstrip(),
+            run.context(own),
+            run.context(parent),
+            SpanKind.CLIENT,
+            call.started_at,
+            call.ended_at,
+            {**attributes, **call.contents},
+        )
+
+    def _write(
+        self,
+        name: str,
+        context: SpanContext,
+        parent: SpanContext | None,
+        kind: SpanKind,
+        started_at: float,
+        ended_at: float | None,
+        attributes: Mapping[str, Any],
+        *,
+        links: Sequence[Link | None] = (),
+        events: Sequence[Event] = (),
+        error: str | None = None,
+    ) -> None:
+        status = Status() if error is None else Status(StatusCode.ERROR, text_of(error))
+        self._finish(
+            ReadableSpan(
+                text_of(name),
+                context,
+                parent,
+                self._resource,
+                attributes_of(attributes),
+                events,
+                [link for link in links if link is not None],
+                kind,
+                status=status,
+                start_time=int(started_at * _NS),
+                end_time=int(max(started_at, ended_at or started_at) * _NS),
+                instrumentation_scope=self._scope,
+            )
+        )
+
+
+class _Ids:
+    """Where a run is in its trace, by the labels of its events."""
+
+    __slots__ = ("_flags", "_trace_id", "parent_id", "span_id")
+
+    def __init__(self, labels: Mapping[str, Any]) -> None:
+        self._trace_id = int(labels["trace_id"], 16)
+        self.span_id: str = labels["span_id"]
+        self.parent_id: str | None = labels.get("parent_span_id")
+        self._flags = TraceFlags(TraceFlags.SAMPLED)
+
+    @classmethod
+    def of(cls, story: RunStory) -> _Ids | None:
+        """``None`` for a run without spans."""
+        labels = story.labels
+        is_sampled = labels.get("trace_id") and labels.get("trace_flags") == "01"
+        return cls(labels) if is_sampled else None
+
+    def context(self, span_id: str) -> SpanContext:
+        return SpanContext(self._trace_id, int(span_id, 16), False, self._flags)
+
+    def link(self, stage: str, story: RunStory) -> Link | None:
+        """To the last attempt of a stage that was waited for; ``None`` where it had none."""
+        number = story.last_number(stage)
+        if not number:
+            return None
+        return Link(self.context(attempt_span_id(self.span_id, stage, number)))
+
+
+class _Said:
+    """What the stage has set on its span itself."""
+
+    __slots__ = ("attributes", "error", "events")
+
+    def __init__(self, attempt: Attempt) -> None:
+        told = next((note.data for note in attempt.notes if note.type == "stage.traced"), {})
+        told = told.get(SPAN_CONTENTS, told)  # where spans may say more than events, or less
+        self.attributes: Mapping[str, Any] = told.get("attributes") or {}
+        self.error: str | None = told.get("error")
+        self.events = [
+            Event(text_of(each["name"]), attributes_of(each["attributes"]), int(each["at"] * _NS))
+            for each in told.get("events") or ()
+        ]
+
+
+def _raised(attempt: Attempt) -> list[Event]:
+    """What a failed attempt ended with."""
+    error = _error(attempt)
+    if error is None:
+        return []
+    told = {"exception.type": error_type_of_attempt(attempt), "exception.message": error}
+    return [Event("exception", attributes_of(told), int((attempt.closed_at or 0) * _NS))]
+
+
+def _error(attempt: Attempt) -> str | None:
+    if attempt.outcome is Outcome.LOST:
+        return "Its run was lost."
+    is_bad = attempt.outcome.is_failure or attempt.outcome is Outcome.REJECTED
+    return str(attempt.data.get("error") or "") if is_bad else None
+
+
+def _is_told(note: Note) -> bool:
+    return note.type in _RUNTIME_NOTES
+
+
+def _event(note: Note) -> Event:
+    told = {name: note.data[name] for name in _TOLD if name in note.data}
+    return Event(note.type, attributes_of(told), int(note.at * _NS))
+
+
+def _skip_event(attempt: Attempt) -> Event:
+    told = {"stageflow.stage.name": attempt.stage, "reason": attempt.data.get("reason")}
+    return Event("stage.skipped", attributes_of(told), int(attempt.started_at * _NS))

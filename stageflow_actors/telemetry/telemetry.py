@@ -1,0 +1,108 @@
+"""``Telemetry``: what a runtime exports, where its process exports anything."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stageflow_actors.model.trace import TraceContext, new_trace
+from stageflow_actors.telemetry.exporting import Noticed
+from stageflow_actors.telemetry.metering import Metering
+from stageflow_actors.telemetry.sink import Listener, TelemetrySink
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+    from stageflow_actors.telemetry.spans import SpanWriter
+
+logger = logging.getLogger("stageflow_actors.telemetry")
+
+
+class Telemetry:
+    """Off until the process has set a provider with the API of OpenTelemetry, which it notices
+    within a tenth of a second. While it is off nothing of the SDK is loaded.
+    """
+
+    def __init__(self) -> None:
+        self._noticed = Noticed()
+        self._spans: tuple[TracerProvider, SpanWriter | None] | None = None
+        self.metering = Metering(self._noticed)
+        self.sink = TelemetrySink(self._listeners)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is anybody to tell."""
+        return self._noticed.tracers is not None or self.metering.is_on
+
+    def begin(self, parent: TraceContext | None, pipeline: str) -> TraceContext | None:
+        """The span of a run that is to start below ``parent``, or below what the caller is in.
+
+        ``None``: it is not traced.
+        """
+        provider = self._noticed.tracers
+        parent = parent or TraceContext.active() or _current_span()
+        if provider is None:
+            return None if parent is None else parent._replace(is_recorded=False)
+        own = new_trace() if parent is None else parent.child()
+        return own._replace(is_sampled=_is_sampled(provider, own, parent, pipeline))
+
+    def _listeners(self) -> Sequence[Listener]:
+        listeners = (self.metering.writer(), self._span_writer())
+        return [each for each in listeners if each is not None]
+
+    def _span_writer(self) -> SpanWriter | None:
+        provider = self._noticed.tracers
+        if provider is None:
+            return None
+        if self._spans is None or self._spans[0] is not provider:
+            self._spans = provider, _span_writer(provider)
+        return self._spans[1]
+
+
+def _span_writer(provider: TracerProvider) -> SpanWriter | None:
+    from stageflow_actors.telemetry.spans import SpanWriter
+
+    try:
+        return SpanWriter(provider)
+    except TypeError as error:
+        logger.warning("Runs have no spans: %s", error)
+        return None
+
+
+def _current_span() -> TraceContext | None:
+    """The caller's, if its process uses the API at all."""
+    api = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return None
+    context = api.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+    return TraceContext(
+        trace_id, span_id, context.trace_flags.sampled, None, context.trace_state.to_header()
+    )
+
+
+def _is_sampled(
+    provider: TracerProvider, own: TraceContext, parent: TraceContext | None, pipeline: str
+) -> bool:
+    """What the provider's sampler says; one that has none takes all."""
+    sampler = getattr(provider, "sampler", None)
+    if sampler is None:
+        return True
+    from opentelemetry.sdk.trace.sampling import Decision
+    from opentelemetry.trace import SpanKind
+
+    from stageflow_actors.providers import semconv
+    from stageflow_actors.telemetry.remote import as_context
+
+    decision = sampler.should_sample(
+        None if parent is None else as_context(parent),
+        int(own.trace_id, 16),
+        f"{semconv.OPERATION_INVOKE_WORKFLOW} {pipeline}",
+        SpanKind.INTERNAL,
+        {semconv.GEN_AI_WORKFLOW_NAME: pipeline},
+    ).decision
+    return bool(decision is Decision.RECORD_AND_SAMPLE)

@@ -1,0 +1,128 @@
+"""What it costs to export everything there is of every run, and what an outage costs.
+
+Each side is a program of its own, as providers are set once per process; they are asked by turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from tests.benchmarks.collector import HANGS
+from tests.benchmarks.figures import Figure, Row, bounded_figure, rate_figure
+from tests.benchmarks.measure import Effort, Probe, Rounds, Spread, compare
+from tests.benchmarks.traced_program import EVERYTHING
+
+_AT_MOST_US = 150
+_AT_MOST_MIB = 64
+_EXPORTED = "nothing is exported"
+
+
+async def rows(effort: Effort) -> AsyncIterator[Row]:
+    """CPU per attempt, throughput, and throughput while nobody takes what is exported."""
+    rounds = Rounds(effort.pairs, turns=1, warm_up=2)
+    async with AsyncExitStack() as stack:
+        collector, hanging = [
+            await stack.enter_async_context(_collector(*how)) for how in ((), (HANGS,))
+        ]
+        off = await stack.enter_async_context(_program({}))
+        on = await stack.enter_async_context(_program(_to(collector), EVERYTHING))
+        yield await _cost(on, off, rounds)
+        paced = await compare(on.ask("paced"), off.ask("paced"), rounds)
+        yield rate_figure("Stages of 5 ms, all exported", "runs/s", _EXPORTED, paced, at_least=0.9)
+        for what, port in (("refuses", _closed_port()), ("hangs", hanging)):
+            bad = await stack.enter_async_context(_program(_to(port), EVERYTHING))
+            paced = await compare(bad.ask("paced"), off.ask("paced"), rounds)
+            name = f"Stages of 5 ms, the collector {what}"
+            yield rate_figure(name, "runs/s", _EXPORTED, paced, at_least=0.9)
+            before = await bad.ask("memory")()
+            for _ in range(effort.pairs * 2):
+                await bad.ask("cpu")()
+            grown = await bad.ask("memory")() - before
+            name = f"Memory grown while the collector {what}"
+            yield bounded_figure(name, "MiB", grown, at_most=_AT_MOST_MIB)
+
+
+async def _cost(on: _Program, off: _Program, rounds: Rounds) -> Figure:
+    measured = await compare(on.ask("cpu"), off.ask("cpu"), rounds)
+    more = Spread.of([a - b for a, b in zip(measured.ours, measured.peer, strict=True)])
+    return Figure(
+        name="CPU per attempt for spans, metrics and wide events",
+        unit="us more",
+        ours=more.median,
+        peer=Spread.of(measured.peer).median,
+        peer_name="us of an attempt without",
+        ratio=None,
+        bar=f"<= {_AT_MOST_US} us",
+        is_met=more.median <= _AT_MOST_US,
+    )
+
+
+class _Program:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    def ask(self, what: str) -> Probe:
+        async def probe() -> float:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(f"{what}\n".encode())
+            return float(await self._process.stdout.readline())
+
+        return probe
+
+
+def _to(port: int) -> dict[str, str]:
+    return {
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "20000",
+    }
+
+
+def _closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def _program(variables: Mapping[str, str], *args: str) -> AsyncIterator[_Program]:
+    module = "tests.benchmarks.traced_program"
+    async with _running(module, *args, **variables) as process:
+        yield _Program(process)
+
+
+@asynccontextmanager
+async def _collector(*args: str) -> AsyncIterator[int]:
+    async with _running("tests.benchmarks.collector", *args) as process:
+        assert process.stdout is not None
+        yield int(await process.stdout.readline())
+
+
+@asynccontextmanager
+async def _running(
+    module: str, *args: str, **variables: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Until its standard input is closed."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *args,
+        stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, env=os.environ | variables,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 30)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
