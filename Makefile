@@ -20,8 +20,9 @@ help:  ## Show this list
 demo: $(READY)  ## Ask the voice assistant in examples/ a spoken question, on a local Ray
 	@$(BIN)/python -m examples.voice_assistant
 
-test: check  ## Everything, with small counts
-	@$(MAKE) --jobs 2 --keep-going --output-sync=target test-ray test-local test-serve
+# The longest first: what is left for the end is short.
+test: $(READY)  ## Everything, with small counts
+	@$(MAKE) --jobs 2 --keep-going --output-sync=target test-ray test-local check test-serve
 
 test-local: $(READY)  ## What starts no Ray; test-ray and test-serve have the rest, and make test runs two at once
 	$(BIN)/python -m pytest -m "not ray and not stress"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import compileall
+import gc
 import os
 import time
+from pathlib import Path
 
 # Before Ray is imported by anything: a private cluster without token, report or upload, whose
 # processes need not wait for what else is tested at the same time.
@@ -19,13 +21,50 @@ import stageflow_actors
 from stageflow_actors.engine import invariants
 from stageflow_actors.engine.machine import RunMachine
 
+TESTS = Path(__file__).parent
 RAY_CPUS = 4
 """Of the one Ray. So many processes that have nothing to do are kept by it, too."""
 
 
 def pytest_sessionstart():
-    """Compiled once, here, the library is imported in half the time by each process of a test."""
+    """Compiled once, here, the library is imported in half the time by each process of a test.
+
+    What is collected stays: to look through it for garbage, again and again, takes seconds.
+    """
     compileall.compile_dir(stageflow_actors.__path__[0], quiet=2)
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """From here on there is garbage, among what comes now."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Who asks for tests with Ray reads no folder that has none: most have none."""
+    is_folder_of_tests = collection_path.parent == TESTS and collection_path.is_dir()
+    if is_folder_of_tests and config.option.markexpr.startswith("ray and "):
+        return None if may_need_ray(collection_path) else True
+    return None
+
+
+def pytest_collection_modifyitems(items):
+    """A test with Ray that would not be found like this is an error, here, where all are found."""
+    needy = [item for item in items if item.get_closest_marker("ray")]
+    for folder in {below(item.path) for item in needy} - {None}:
+        assert may_need_ray(folder), f"Ray is marked in {folder.name} by what is elsewhere."
+
+
+def may_need_ray(folder):
+    """Whether any of its files says so."""
+    return any("mark.ray" in file.read_text(encoding="utf-8") for file in folder.rglob("*.py"))
+
+
+def below(path):
+    """The folder of a test, if it has one of its own."""
+    parts = path.relative_to(TESTS).parts if path.is_relative_to(TESTS) else ()
+    return TESTS / parts[0] if len(parts) > 1 else None
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from stageflow_actors import (
     StageLostError,
     SupervisorLostError,
 )
+from tests.actors.death_stages import Counting, Deaf, DieInSetup, SlowToComeBack, WaitAndTell
 from tests.actors.test_processes import three_stages
 from tests.actors.watching import gone
 from tests.conformance.crossing import Gate, Journal
@@ -46,21 +47,6 @@ async def test_killed_stage_fails_its_run_and_keeps_what_had_finished(tmp_path):
     assert list(result.outputs) == ["first"]
 
 
-class Counting:
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def setup(self):
-        Journal(self.folder).write(f"setup {os.getpid()}")
-
-    async def execute(self, ctx):
-        if ctx.snapshot.input_text == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return {"pid": os.getpid()}
-
-
 async def test_killed_stage_is_replaced_for_the_next_run(tmp_path):
     pipeline = Pipeline().with_stage("only", Counting, config={"folder": tmp_path})
     async with RayRuntime().deploy(pipeline) as app:
@@ -73,11 +59,6 @@ async def test_killed_stage_is_replaced_for_the_next_run(tmp_path):
     assert before != after
     assert described["stages"][0]["pid"] == after
     assert Journal(tmp_path).lines == [f"setup {before}", f"setup {after}"]
-
-
-class WaitAndTell(WaitForever):
-    async def setup(self):
-        Journal(self.folder).write(f"setup {os.getpid()}")
 
 
 async def test_one_death_under_several_runs_hires_one_replacement(tmp_path):
@@ -126,37 +107,10 @@ async def test_lost_supervisor_is_named_by_descriptions_and_replaced_for_the_nex
         assert (await app.describe())["supervisor_pid"] != lost
 
 
-class DieInSetup:
-    kind = StageKind.WORK
-
-    async def setup(self):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    async def execute(self, ctx):
-        return None
-
-
 async def test_process_that_dies_in_setup_fails_the_deployment():
     with pytest.raises(DeploymentError, match="died") as raised:
         await RayRuntime().deploy(Pipeline().with_stage("mortal", DieInSetup)).open()
     assert raised.value.stage == "mortal"
-
-
-class Deaf:
-    """Does not stop when told to."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        Gate(self.folder, "deaf-runs").open()
-        while True:
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                Journal(self.folder).write("told to stop")
 
 
 async def test_closing_kills_a_stage_that_does_not_stop_and_its_run_still_gets_a_verdict(tmp_path):
@@ -179,12 +133,6 @@ async def test_closing_kills_a_stage_that_does_not_stop_and_its_run_still_gets_a
     assert list(result.outputs) == ["first"]
     for stage in described["stages"]:
         await gone(stage["pid"])
-
-
-class SlowToComeBack(WaitForever):
-    async def setup(self):
-        if Gate(self.folder, "only-runs").is_open:  # the replacement
-            await Gate(self.folder, "come-back").opened()
 
 
 async def test_run_cancelled_while_its_stage_is_being_replaced_starts_no_body(tmp_path):

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from stageflow_actors import Pipeline, RayRuntime
-from tests.actors.test_processes import tell_pid
+from tests.actors.process_stages import tell_pid
 from tests.actors.watching import gone, is_there, pids_in
 
 GOES = """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import json
 import os
 import shutil
@@ -17,40 +15,15 @@ from stageflow_actors import (
     Placement,
     RayRuntime,
     Settings,
-    StageKind,
 )
 from stageflow_actors.errors import PlacementError
+from tests.actors.host_stages import CountsGpus, Noting
 from tests.actors.seeing import Sees, seen_by
 from tests.actors.watching import described, pids_in
 from tests.chaos.elsewhere import start_elsewhere
 from tests.conformance.crossing import Gate, Journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
-
-
-class Noting:
-    """Writes down its setup and teardown; waits in a run that is for it, as the gate says."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder, name, fails=False):
-        self.folder, self.name, self.fails = folder, name, fails
-
-    async def setup(self):
-        if self.fails:
-            raise LookupError("no model")
-        Journal(self.folder).write(f"up {self.name} {os.getpid()}")
-
-    async def execute(self, ctx):
-        if ctx.snapshot.input_text == self.name:
-            Gate(self.folder, f"{self.name}-runs").open()
-            await Gate(self.folder, "go-on").opened()
-        return {self.name: [*ctx.inputs.get("read", []), self.name], "pid": os.getpid()}
-
-    async def teardown(self):
-        if self.name == "d":  # the last one, which all others have to wait for
-            await asyncio.sleep(0.02)
-        Journal(self.folder).write(f"down {self.name} {os.getpid()}")
 
 
 def noting(pipeline, folder, name, needs=(), *, fails=False, **options):
@@ -197,18 +170,6 @@ def test_a_process_sees_the_gpus_that_it_was_given_before_any_code_of_the_user(t
     assert {seen["whole"], seen["half"]} == {"0", "1"}
     assert seen["half"] == seen["other half"]
     assert seen["none"] == seen["labelled"] == ""
-
-
-class CountsGpus:
-    """Asks the driver of the GPUs how many there are."""
-
-    kind = StageKind.WORK
-
-    def execute(self, ctx):
-        cuda = ctypes.CDLL("libcuda.so.1")
-        count = ctypes.c_int(0)
-        is_there = cuda.cuInit(0) == 0 and cuda.cuDeviceGetCount(ctypes.byref(count)) == 0
-        return {"count": count.value if is_there else 0}
 
 
 def count_gpus(folder):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections import Counter
@@ -19,8 +18,8 @@ from stageflow_actors import (
     Placement,
     RayRuntime,
     RunStatus,
-    StageKind,
 )
+from tests.actors.lease_stages import Link, Twin
 from tests.actors.watching import pid_of, replaced
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.parents import alone, ends
@@ -30,38 +29,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 CHAIN = {"a": (), "b": ("a",), "c": ("b",), "d": ("c",)}
 DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
 TOGETHER = {"placement": Placement(share="one")}
-
-
-class Link:
-    """Writes down that it is executed; the input says which stage does what besides, once."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.journal = Journal(folder)
-
-    async def execute(self, ctx):
-        name = ctx.stage_name
-        self.journal.write(name)
-        whose, _space, what = (ctx.snapshot.input_text or "").partition(" ")
-        if whose == name and what == "retires":
-            ctx.retire()
-        elif whose == name and self.journal.lines.count(name) == 1:
-            await self.misbehave(name, what)
-        read = {each: output.data["by"] for each, output in ctx.inputs.outputs.items()}
-        return {"by": name, "read": read}
-
-    async def misbehave(self, name, what):
-        if what == "fails":
-            raise ConnectionError("not there")
-        if what == "dies":
-            os.kill(os.getpid(), signal.SIGKILL)
-        Gate(self.folder, f"{name} holds").open()
-        try:
-            await Gate(self.folder, "go-on").opened()
-        finally:
-            self.journal.write(f"{name} over")
 
 
 def linked(folder, graph, effects=None, **options):
@@ -212,29 +179,6 @@ async def test_a_process_that_goes_on_alone_is_heard_though_its_run_has_more_to_
     assert ("stage.x.completed", "x", 1) not in seen
     assert result.status is RunStatus.OK
     assert result.attempts == dict.fromkeys("abcdx", 1)
-
-
-class Twin:
-    """Two that end together, so many turns of the loop after each other; ``d`` works on after them.
-
-    They begin to end when the process has told everything else.
-    """
-
-    kind = StageKind.WORK
-    go = None
-
-    async def execute(self, ctx):
-        if ctx.stage_name == "b":
-            Twin.go = asyncio.Event()
-            await Twin.go.wait()
-        elif ctx.stage_name == "c":
-            await asyncio.sleep(0.05)
-            Twin.go.set()
-            for _turn in range(int(ctx.snapshot.input_text)):
-                await asyncio.sleep(0)
-        elif ctx.stage_name == "d":
-            await asyncio.sleep(0.05)
-        return {}
 
 
 async def test_what_goes_on_alone_is_heard_where_all_that_the_run_knew_of_has_ended_together():

@@ -285,13 +285,19 @@ async def test_children_that_a_stage_spawns_are_metrics(monkeypatch):
     runtime = LocalRuntime(registry=[Pipeline("words").with_stage("only", ok, "work")])
     shop = Pipeline("shop").with_stage("price", parent, "work")
     counting = shop.build(interceptors=[ChildTrackerMetricsInterceptor()])
-    async with runtime.deploy(counting) as app:
+    async with runtime, runtime.deploy(counting) as app:
         await app.run()
     data = reader.get_metrics_data()
     (scope,) = data.resource_metrics[0].scope_metrics
-    (counted,) = (m for m in scope.metrics if m.name == "stageflow.stage.child_runs")
+    (counted,) = (m for m in scope.metrics if m.name == "stageflow.child_runs")
     (point,) = counted.data.data_points
-    assert (dict(point.attributes), point.value) == ({"pipeline": "shop", "stage": "price"}, 3)
+    assert point.value == 3
+    assert dict(point.attributes) == {
+        "stageflow.pipeline.name": "shop",
+        "stageflow.stage.name": "price",
+        "stageflow.child.pipeline.name": "words",
+        "stageflow.run.status": "ok",
+    }
     provider.shutdown()
 
 

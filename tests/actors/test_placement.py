@@ -14,7 +14,7 @@ from stageflow_actors import Pipeline, Placement, RayRuntime, Settings, StageKin
 from stageflow_actors.actors.gpus import hide_gpus
 from stageflow_actors.actors.placing import no_room_error, place_actor, settled
 from stageflow_actors.errors import PlacementError
-from tests.actors.test_processes import tell_pid
+from tests.actors.process_stages import tell_pid
 from tests.actors.watching import gone
 from tests.conformance.crossing import Journal
 from tests.conformance.timeout_missions import InFolder

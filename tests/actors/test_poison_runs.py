@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-
 import pytest
 
 from stageflow_actors import Pipeline, RayRuntime, RunStatus, Settings
 from stageflow_actors.errors import PoisonedInputError
 from stageflow_actors.testing import FaultLedger, Sigkill, faulty
+from tests.actors.poison_stages import INNOCENTS, Cell
 from tests.actors.watching import pid_of, pids_in
 from tests.chaos.suffering import quiet
 from tests.conformance.crossing import Gate, Journal
-from tests.conformance.timeout_missions import InFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
-
-INNOCENTS = ["one", "other"]
-
-
-class Cell(InFolder):
-    """A poison that kills its process once all innocents are in it, and these, who wait there.
-
-    When an innocent is tried alone, it comes to its end.
-    """
-
-    async def execute(self, ctx):
-        who, attempt = ctx.snapshot.input_text, ctx.attempt
-        self.write(f"{who} {attempt} {os.getpid()}")
-        Gate(self.folder, f"{who}-{attempt}").open()
-        if who == "poison":
-            beside = INNOCENTS if attempt <= 3 else ["bystander"]
-            number = attempt if attempt <= 3 else "done"
-            for name in beside:
-                await Gate(self.folder, f"{name}-{number}").opened()
-            os.kill(os.getpid(), signal.SIGKILL)
-        if who in INNOCENTS and attempt <= 3:
-            await asyncio.Event().wait()
-        return {"pid": os.getpid()}
 
 
 async def test_poison_is_tried_alone_and_given_up_and_the_innocent_pass(tmp_path):

@@ -16,15 +16,12 @@ from stageflow_actors import (
     Settings,
     StageKind,
 )
+from tests.actors.process_stages import Custom, give_custom, tell_pid
 from tests.actors.watching import gone
 from tests.conformance.crossing import Gate, Journal
 from tests.conformance.stages import After, WaitForever, ok
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
-
-
-async def tell_pid(ctx):
-    return {"pid": os.getpid()}
 
 
 def three_stages():
@@ -36,21 +33,15 @@ def three_stages():
     )
 
 
-async def test_every_stage_and_the_supervisor_have_a_process_of_their_own():
+async def test_every_stage_and_the_supervisor_have_a_process_which_closing_ends():
     async with RayRuntime().deploy(three_stages()) as app:
         described = await app.describe()
         results = await app.run()
     pids = {stage["name"]: stage["pid"] for stage in described["stages"]}
     assert {name: results[name].data["pid"] for name in "abc"} == pids
     assert len({os.getpid(), described["supervisor_pid"], *pids.values()}) == 5
-
-
-async def test_closing_ends_every_process():
-    async with RayRuntime().deploy(three_stages()) as app:
-        described = await app.describe()
-    await gone(described["supervisor_pid"])
-    for stage in described["stages"]:
-        await gone(stage["pid"])
+    for pid in (described["supervisor_pid"], *pids.values()):
+        await gone(pid)
 
 
 def count_calls(_actor=None):
@@ -93,7 +84,7 @@ async def test_lone_run_makes_no_other_calls_of_ray(monkeypatch, direct_calls, c
         assert (from_here, from_supervisor) == calls
 
 
-async def test_lone_run_costs_one_call_per_stage_and_one_more():
+async def test_lone_run_costs_one_call_per_stage_and_one_more_and_watching_it_costs_others():
     """The fewest of several: a busy machine may part what would be told at once."""
     to_stages, to_supervisor = [], []
     async with RayRuntime().deploy(three_stages()) as app:
@@ -104,17 +95,14 @@ async def test_lone_run_costs_one_call_per_stage_and_one_more():
             after = await app.describe()
             to_stages.append(after["calls_to_stages"] - before["calls_to_stages"])
             to_supervisor.append(after["calls_to_supervisor"] - before["calls_to_supervisor"])
+        before = await app.describe()
+        handle = await app.start()
+        assert [event async for event in handle.events()]
+        after = await app.describe()
+    watched = after["calls_to_supervisor"] - before["calls_to_supervisor"]
+    assert watched > 1 + 1  # the run, describe(), and at least one fetch of events
     assert min(to_stages) == 3
     assert min(to_supervisor) == 1 + 1  # describe()
-
-
-class Custom:
-    def __reduce__(self):
-        return Custom, ()
-
-
-async def give_custom(ctx):
-    return {"custom": Custom()}
 
 
 async def test_supervisor_loads_no_user_code_and_no_user_data():
@@ -181,40 +169,36 @@ async def test_blocking_body_is_waited_for_before_the_verdict(tmp_path):
     assert Journal(tmp_path).lines == ["body ended"]
 
 
-async def test_watching_a_run_is_counted_as_calls_too():
-    async with RayRuntime().deploy(three_stages()) as app:
-        before = (await app.describe())["calls_to_supervisor"]
-        handle = await app.start()
-        assert [event async for event in handle.events()]
-        after = (await app.describe())["calls_to_supervisor"]
-    assert after - before > 1 + 1  # the run, this describe(), and at least one fetch of events
-
-
 def types_of(events):
     return [event.type for event in events]
 
 
-@pytest.mark.parametrize("has_to_wait", [False, True], ids=["on its way", "waiting for its turn"])
-async def test_events_of_a_run_that_has_not_begun_are_given_from_the_first_to_the_last(
-    tmp_path, has_to_wait
-):
+async def test_events_of_a_run_that_has_not_begun_are_given_from_the_first_to_the_last(tmp_path):
+    """Of one that is on its way, and of one that waits for its turn."""
     pipeline = Pipeline().with_stage("only", WaitForever, config={"folder": tmp_path})
     async with RayRuntime(settings=Settings(max_running_runs=1)).deploy(pipeline) as app:
+        on_its_way = await app.start()
+        watching = asyncio.ensure_future(collected(on_its_way))
+        await cancelled_once_started(on_its_way)
+        are_all_there(await watching)
+
         first = await app.start()
-        if not has_to_wait:
-            await first.cancel("not needed")
-            await first.result()
         watched = await app.start()
         watching = asyncio.ensure_future(collected(watched))
-        if has_to_wait:
-            await Gate(tmp_path, "only-runs").opened()
-            while (await app.describe())["runs"]["waiting"] == 0:
-                pass
-            await first.cancel("its turn is over")
-        async for event in watched.events():
-            if event.type == "stage.only.started":
-                await watched.cancel("enough")
-        events = await watching
+        while (await app.describe())["runs"]["waiting"] == 0:
+            pass
+        await first.cancel("its turn is over")
+        await cancelled_once_started(watched)
+        are_all_there(await watching)
+
+
+async def cancelled_once_started(handle):
+    async for event in handle.events():
+        if event.type == "stage.only.started":
+            await handle.cancel("enough")
+
+
+def are_all_there(events):
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert types_of(events)[0] == "pipeline.created"
     assert types_of(events)[-1] == "pipeline.cancelled"

@@ -16,34 +16,14 @@ from stageflow_actors import (
     RayRuntime,
     RunStatus,
     Settings,
-    StageKind,
 )
+from tests.actors.replica_stages import Noting, OneByOne, Reader, SlowToCome
 from tests.actors.watching import described, gone
 from tests.conformance.crossing import Gate, Journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
 QUICK = Settings(scaling_interval_s=0.05)
-
-
-class Noting:
-    """Writes down which run begins where, and its teardown; waits for the gate of its run."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        text = ctx.snapshot.input_text
-        if text == "retire":
-            ctx.retire()
-        Journal(self.folder).write(f"{text} in {os.getpid()}")
-        await Gate(self.folder, text).opened()
-        return {"pid": os.getpid()}
-
-    async def teardown(self):
-        Journal(self.folder).write(f"torn down {os.getpid()}")
 
 
 def noting(folder, **options):
@@ -118,22 +98,6 @@ async def test_the_least_loaded_is_given_the_next_run_and_one_that_dies_takes_no
         }
 
 
-class OneByOne:
-    """Short, and knows how many of it there were at the same time in its process."""
-
-    kind = StageKind.WORK
-
-    def __init__(self):
-        self.now = self.most = 0
-
-    async def execute(self, ctx):
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await asyncio.sleep(0.002)
-        self.now -= 1
-        return {"pid": os.getpid(), "most": self.most}
-
-
 async def test_no_process_has_more_at_a_time_than_its_concurrency():
     pipeline = Pipeline().with_stage("only", OneByOne, replicas=2, concurrency=1)
     async with RayRuntime().deploy(pipeline) as app:
@@ -200,17 +164,6 @@ async def test_where_there_is_no_room_for_more_those_that_there_are_go_on(tmp_pa
     assert statuses == {RunStatus.OK}
 
 
-class Reader(Noting):
-    """Lives with the one that it reads from, and is to be torn down before it."""
-
-    async def execute(self, ctx):
-        return {"read": ctx.inputs.get("pid")}
-
-    async def teardown(self):
-        await asyncio.sleep(0.01)
-        Journal(self.folder).write(f"reader torn down {os.getpid()}")
-
-
 async def test_one_that_retires_is_replaced_while_the_others_go_on(tmp_path):
     options = {"config": {"folder": tmp_path}, "placement": Placement(share="x"), "replicas": 2}
     pipeline = (
@@ -236,16 +189,6 @@ async def test_one_that_retires_is_replaced_while_the_others_go_on(tmp_path):
         open_gates(tmp_path, ["long"])
         assert await pid_in(runs["long"]) == other
         assert told["restarts"]["deaths"] == []
-
-
-class SlowToCome(Noting):
-    """Whoever comes after the first ones is set up when the test says so."""
-
-    async def setup(self):
-        if Gate(self.folder, "late").is_open:
-            Gate(self.folder, "coming").open()
-            await Gate(self.folder, "come").opened()
-            Journal(self.folder).write(f"set up {os.getpid()}")
 
 
 async def test_who_is_not_needed_any_more_once_set_up_is_torn_down_and_given_nothing(tmp_path):

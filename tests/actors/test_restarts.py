@@ -16,25 +16,12 @@ from stageflow_actors import (
     RayRuntime,
     Restart,
     RunStatus,
-    StageKind,
 )
+from tests.actors.restart_stages import Ending, SlowToComeBack
 from tests.actors.watching import described, is_there, killed, pid_of, pids_in
 from tests.conformance.crossing import Gate, Journal
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
-
-
-class Ending:
-    """Has its process end as the input says."""
-
-    kind = StageKind.WORK
-
-    async def execute(self, ctx):
-        if ctx.snapshot.input_text == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if ctx.snapshot.input_text == "retire":
-            ctx.retire()
-        return {"pid": os.getpid()}
 
 
 def of_each_type(*more):
@@ -104,24 +91,6 @@ async def test_an_idle_process_that_is_killed_is_replaced_before_anybody_needs_i
         assert death["why"]
         result = await result_of(app)
     assert result.outputs["only"].data["pid"] == pids_in(told)["only"]
-
-
-class SlowToComeBack:
-    """Whoever comes after the first one is set up when the test says so."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def setup(self):
-        if Gate(self.folder, "killed").is_open:
-            Gate(self.folder, "coming-back").open()
-            await Gate(self.folder, "come-back").opened()
-
-    async def execute(self, ctx):
-        Journal(self.folder).write(ctx.snapshot.input_text)
-        return {"pid": os.getpid()}
 
 
 async def test_who_waits_for_a_replacement_is_executed_by_it_unless_taken_back(tmp_path):

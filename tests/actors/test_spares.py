@@ -10,7 +10,7 @@ import pytest
 from stageflow_actors import Pipeline, RayRuntime, Settings
 from stageflow_actors.actors import spares as spares_module
 from stageflow_actors.actors.spares import Spares
-from tests.actors.test_processes import tell_pid
+from tests.actors.process_stages import tell_pid
 from tests.actors.watching import described
 
 

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from stageflow_actors import LocalRuntime, Pipeline, RayRuntime, Settings, StageKind
+from stageflow_actors import LocalRuntime, Pipeline, RayRuntime, Settings
 from stageflow_actors.actors.stopping import stop_in_order
+from tests.actors.closing_stages import Closing
 from tests.conformance.crossing import Journal
 from tests.engine.graphs import plan_of
 
@@ -84,26 +85,6 @@ def runtime_class(request):
     if request.param is RayRuntime:
         request.getfixturevalue("ray_session")
     return request.param
-
-
-class Closing:
-    """Takes its time to stop, and writes down when it has; ``hangs`` never does."""
-
-    kind = StageKind.WORK
-
-    def __init__(self, folder, name, hangs=False):
-        self.folder, self.name, self.hangs = folder, name, hangs
-
-    async def execute(self, ctx):
-        return None
-
-    async def teardown(self):
-        if self.hangs:
-            Journal(self.folder).write(f"{self.name} hangs")
-            await asyncio.Event().wait()
-        for _turn in range(20):
-            await asyncio.sleep(0.001)
-        Journal(self.folder).write(self.name)
 
 
 def chain(folder, hangs=None):

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
-from stageflow_actors import Effects, Pipeline, RayRuntime, StageKind
+from stageflow_actors import Effects, Pipeline, RayRuntime
+from tests.actors.stream_stages import DiesAtFirst
 from tests.conformance.crossing import Gate
 
 pytestmark = pytest.mark.ray
-
-
-class DiesAtFirst:
-    """Streams a word, and is killed in its first attempt once that was heard."""
-
-    kind = StageKind.AGENT
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    async def execute(self, ctx):
-        await ctx.stream.send(f"attempt {ctx.attempt}")
-        if ctx.attempt == 1:
-            await Gate(self.folder, "heard").opened()
-            os.kill(os.getpid(), signal.SIGKILL)
-        await ctx.stream.send("done")
-        return {}
 
 
 async def test_a_killed_process_leaves_its_pieces_and_the_next_attempt_goes_on(

@@ -15,24 +15,13 @@ from stageflow_actors import (
     StageExecutionError,
     SupervisorLostError,
 )
+from tests.actors.charging_stages import KeepsCharging
 from tests.actors.watching import gone, is_there, pids_in
 from tests.conformance.crossing import Gate, Journal
-from tests.conformance.timeout_missions import InFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
 CALLERS = 4
-
-
-class KeepsCharging(InFolder):
-    """Charges again and again, under its key, where the input says so."""
-
-    async def execute(self, ctx):
-        while ctx.snapshot.input_text == "charge":
-            self.write(ctx.effect_key)
-            self.tell(ctx)
-            await asyncio.sleep(0.001)
-        return {"pid": os.getpid()}
 
 
 def charging(folder):

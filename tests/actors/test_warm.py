@@ -16,7 +16,8 @@ from stageflow_actors import (
     StageExecutionError,
     StageKind,
 )
-from tests.actors.test_processes import tell_pid
+from tests.actors.process_stages import tell_pid
+from tests.actors.warm_stages import BrokenOnce
 from tests.actors.watching import gone
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
@@ -80,18 +81,6 @@ def test_threads_with_their_own_loops_share_one_deployment():
     assert len(pids) == 3
     assert len(set(pids)) == 1
     asyncio.run(runtime.close())
-
-
-class BrokenOnce:
-    kind = StageKind.WORK
-
-    def __init__(self, flag):
-        if not flag.exists():
-            flag.touch()
-            raise ValueError("not yet")
-
-    async def execute(self, ctx):
-        return {"pid": os.getpid()}
 
 
 async def test_deployment_that_failed_to_open_is_tried_anew(tmp_path):

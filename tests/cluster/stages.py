@@ -27,9 +27,9 @@ LONG_S = 600
 _LOOK_S = 0.05
 
 
-def on(side):
-    """A place on the node of that side; many fit."""
-    return Placement(resources={side: 0.01})
+def on(side, share=None):
+    """A place on the node of that side; many fit. Those that share one are in one process."""
+    return Placement(resources={side: 0.01}, share=share)
 
 
 def told(**data):
@@ -120,7 +120,7 @@ def after_greeting(name, runner, **policies):
     """A greeting on the left, and ``runner`` behind it on the right."""
     return (
         Pipeline(name)
-        .with_stage("greet", greet, "work", placement=on(LEFT))
+        .with_stage("greet", greet, "work", placement=on(LEFT, LEFT))
         .with_stage("then", runner, "work", "greet", placement=on(RIGHT), **policies)
     )
 
@@ -128,13 +128,17 @@ def after_greeting(name, runner, **policies):
 def behind(name, runner, **policies):
     """The same, with a stage on the left that wants its output."""
     pipeline = after_greeting(name, runner, **policies)
-    return pipeline.with_stage("last", greet, "work", "then", placement=on(LEFT))
+    return pipeline.with_stage("last", greet, "work", "then", placement=on(LEFT, LEFT))
 
 
-def representative():
+FEW = ("crossing", "far", "failure", "cancel", "timeout")
+"""Each end once; the others are for the full counts."""
+
+
+def representative(count="every"):
     """Name, pipeline and input text of runs that end in every way."""
     retry = RetryPolicy(max_attempts=2, initial_delay_s=0)
-    return [
+    every = [
         ("crossing", crossing(), "one two three"),
         ("far", branching(), "far"),
         ("failure", behind("failure", stumble), ""),
@@ -144,6 +148,7 @@ def representative():
         ("timeout", behind("timeout", wait, timeout=0.5), ""),
         ("told to stop", behind("stopped", wait), ""),
     ]
+    return [each for each in every if count == "every" or each[0] in FEW]
 
 
 def holding(folder):

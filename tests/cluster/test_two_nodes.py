@@ -45,8 +45,9 @@ def scene(*given, limit_s=110):
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-def test_runs_end_as_they_do_in_one_process():
-    told = scene("ends")
+@pytest.mark.parametrize("count", ["few", pytest.param("every", marks=pytest.mark.stress)])
+def test_runs_end_as_they_do_in_one_process(count):
+    told = scene("ends", count)
     assert {name: each["there"] for name, each in told.items()} == {
         name: each["here"] for name, each in told.items()
     }

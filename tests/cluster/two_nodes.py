@@ -1,6 +1,6 @@
 """A cluster of two nodes on this machine, with a session of its own; prints results as JSON.
 
-python -m tests.cluster.two_nodes ends
+python -m tests.cluster.two_nodes ends few|every
 python -m tests.cluster.two_nodes loss FOLDER COUNT back|gone
 python -m tests.cluster.two_nodes code FOLDER
 python -m tests.cluster.two_nodes version none|other
@@ -111,12 +111,12 @@ async def run_once(runtime, name, pipeline, text):
         return await asyncio.wait_for(run.result(), LIMIT_S)
 
 
-async def ends():
+async def ends(count):
     """Every run there and here, and where its stages were."""
     here, told = LocalRuntime(event_sink=NoOpEventSink()), {}
     with two_nodes() as (cluster, _right):
         there = RayRuntime(event_sink=NoOpEventSink(), address=cluster.address)
-        for name, pipeline, text in representative():
+        for name, pipeline, text in representative(count):
             on_cluster = await run_once(there, name, pipeline, text)
             alone = await run_once(here, name, pipeline, text)
             told[name] = {

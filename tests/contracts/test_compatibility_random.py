@@ -41,7 +41,7 @@ MANY = 5_000
 
 
 @pytest.mark.parametrize("shapes", [MODELS, TAGGED, SHAPES], ids=["models", "tagged", "types"])
-@pytest.mark.parametrize("count", [300, pytest.param(MANY, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("count", [100, pytest.param(MANY, marks=pytest.mark.stress)])
 def test_data_of_the_old_version_is_right_under_a_compatible_new_one(shapes, count):
     seen = Counter()
 

@@ -22,9 +22,9 @@ def serve_session(ray_session):
     serve.shutdown()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def door(serve_session):
-    """Two replicas in front of two pipelines."""
+    """Two replicas in front of two pipelines. What a test kills has been replaced at its end."""
     served = Door(serve_session, "shared")
     served.deploy(
         replicas=2,

@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 
 from stageflow_actors import AuthContext, AuthenticationError, Pipeline
-from tests.serving.live import TOKENS
 
 
 class Tokens:
     """Knows the tokens of the tests."""
 
     async def verify(self, token: str) -> AuthContext:
+        from tests.serving.live import TOKENS  # which the processes of stages need not load
+
         if token not in TOKENS:
             raise AuthenticationError("no such token")
         return TOKENS[token]

@@ -6,17 +6,29 @@ import threading
 
 import pytest
 
+from tests.actors.watching import is_there
 from tests.serve.door import SOON, Door
 from tests.serving.live import ended, start, until, where
 
 pytestmark = pytest.mark.ray
 
 
-def test_a_new_version_takes_over_without_an_error_and_knows_the_old_runs(serve_session, gate):
-    door = Door(serve_session, "rolling")
-    first = {"plain": "tests.serve.flows:plain", "gated": "tests.serve.flows:gated"}
+FIRST = {"plain": "tests.serve.flows:plain", "gated": "tests.serve.flows:gated"}
+SECOND = {**FIRST, "plain": "tests.serve.flows:plain_anew"}
+
+
+@pytest.fixture(scope="module")
+def door(serve_session):
+    """What one test has deployed is there for the next one to delete."""
+    served = Door(serve_session, "rolling")
+    yield served
+    if served.replicas():
+        served.delete()
+
+
+def test_a_new_version_takes_over_without_an_error_and_knows_the_old_runs(door, gate):
     patient = SOON.model_copy(update={"keeper_left_s": 60.0, "drain_s": 60.0})
-    door.deploy(pipelines=first, settings=patient)
+    door.deploy(pipelines=FIRST, settings=patient)
     seen, stopping = [], threading.Event()
 
     def ask():
@@ -34,8 +46,7 @@ def test_a_new_version_takes_over_without_an_error_and_knows_the_old_runs(serve_
             before = client.post("/v1/pipelines/plain/runs", json={}, headers=keyed)
             running = start(client, "gated", input_text=str(gate))
             old = set(door.keepers())
-            second = {**first, "plain": "tests.serve.flows:plain_anew"}
-            door.deploy(pipelines=second)
+            door.deploy(pipelines=SECOND)
             gate.touch()
             until(lambda: not old & set(door.keepers()), "the end of the first version")
             after = client.post("/v1/pipelines/plain/runs", json={}).json()
@@ -52,18 +63,15 @@ def test_a_new_version_takes_over_without_an_error_and_knows_the_old_runs(serve_
     finally:
         stopping.set()
         asking.join()
-        door.delete()
 
 
-def test_an_application_that_is_deleted_leaves_nothing_behind(serve_session, gate):
-    from tests.actors.watching import is_there
-
-    door = Door(serve_session, "leaving")
-    door.deploy(pipelines={"plain": "tests.serve.flows:plain", "gated": "tests.serve.flows:gated"})
+def test_an_application_that_is_deleted_leaves_nothing_behind(door):
+    if not door.replicas():
+        door.deploy(pipelines=SECOND)
     with door.client() as client:
         answer = client.post("/v1/pipelines/plain/runs", json={}).json()
         pid = answer["result"]["outputs"]["echo"]["data"]["pid"]
-        start(client, "gated", input_text=str(gate))  # nobody opens its gate
+        start(client, "gated")  # nobody opens its gate
         assert is_there(pid)
     door.delete()
     until(lambda: not is_there(pid), "the end of the stage")

@@ -9,32 +9,9 @@ import pytest
 from stageflow_actors import InMemoryEventSink, Pipeline, RayRuntime, Settings
 from stageflow_actors.serving import ServingSettings, build_app
 from tests.serving.live import Frames, Live, Tokens, ended, frames, start
+from tests.serving.ray_flows import Dies, Fails, Forever, Upper
 
 pytestmark = pytest.mark.ray
-
-
-class Upper:
-    async def execute(self, ctx):
-        return {"text": ctx.snapshot.input_text.upper(), "org": ctx.org_id}
-
-
-class Fails:
-    async def execute(self, ctx):
-        raise ValueError("/srv/private")
-
-
-class Forever:
-    async def execute(self, ctx):
-        import asyncio
-
-        await asyncio.Event().wait()
-
-
-class Dies:
-    def execute(self, ctx):
-        import os
-
-        os._exit(1)
 
 
 def pipeline(name, *stages):

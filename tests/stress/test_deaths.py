@@ -46,7 +46,9 @@ def told_how_soon(deaths, kills, capsys):
             print(f"\n{len(took)} kills, {what}: P50 {median(took):.3f} s, P99 {p99:.3f} s")
 
 
-@pytest.mark.parametrize("standing_by", [0, 24], ids=["none stands by", "spares stand by"])
+@pytest.mark.parametrize(
+    "standing_by", [0, pytest.param(24, marks=pytest.mark.stress)], ids=["none", "spares"]
+)
 async def test_no_run_is_lost_and_no_payment_made_twice(standing_by, is_full, tmp_path, capsys):
     count, most = (10_000, 40) if is_full else (100, 2)
     spares = min(standing_by, most)

@@ -90,3 +90,21 @@ def test_a_name_that_does_not_exist_is_an_attribute_error():
 
 def test_the_version_is_that_of_the_distribution():
     assert stageflow_actors.__version__ == importlib.metadata.version("stageflow-actors")
+
+
+DOCUMENTS = '''
+"""About the module."""
+told = 1
+"""What it is."""
+untold = 2
+class Told:
+    "What it is."
+class Untold: ...
+async def asked():
+    "What it does."
+def unasked(): ...
+'''
+
+
+def test_a_name_without_documentation_is_noticed(plant):
+    assert set(documented_names(plant("one.py", DOCUMENTS))) == {"told", "Told", "asked"}

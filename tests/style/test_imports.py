@@ -1,9 +1,10 @@
+import functools
 import subprocess
 import sys
 
 import pytest
 
-from tests.style.sources import LIBRARY, PACKAGE, ROOT
+from tests.style.sources import LIBRARY, PACKAGE, ROOT, offenders
 
 HEAVY = ["fastapi", "numpy", "opentelemetry.sdk", "ray"]
 
@@ -25,6 +26,7 @@ assert results["shout"].data["shouted"] == "HELLO, WORLD!"
 """
 
 
+@functools.cache
 def loaded_by(code):
     """The modules that a fresh interpreter has loaded after running ``code``."""
     listing = f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"
@@ -32,7 +34,7 @@ def loaded_by(code):
         [sys.executable, "-c", listing], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert fresh.returncode == 0, fresh.stderr
-    return set(fresh.stdout.split())
+    return frozenset(fresh.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -56,12 +58,25 @@ def test_what_is_used_is_loaded_alone():
     assert not {name for name in loaded if name.startswith(f"{PACKAGE}.pipeline")}
 
 
-@pytest.mark.parametrize("source", LIBRARY, ids=repr)
-def test_ray_is_imported_by_the_actors_and_what_serves_only(source):
-    imports_ray = any(name.split(".")[0] == "ray" for name in source.imports())
-    may = (f"{PACKAGE}.actors.", f"{PACKAGE}.serving.")
-    assert not imports_ray or source.module.startswith(may)
+MAY_IMPORT_RAY = (f"{PACKAGE}.actors.", f"{PACKAGE}.serving.")
+
+
+def imports_of_ray(source):
+    if not source.module.startswith(MAY_IMPORT_RAY):
+        yield from (name for name in source.imports() if name.split(".")[0] == "ray")
+
+
+def test_ray_is_imported_by_the_actors_and_what_serves_only():
+    assert offenders(LIBRARY, imports_of_ray) == []
 
 
 def test_some_module_imports_ray_or_the_test_above_means_nothing():
     assert any("ray" in source.imports() for source in LIBRARY)
+
+
+def test_an_import_of_ray_is_noticed_inside_functions_too(plant):
+    code = "import raylib\ndef late():\n    import ray.util\n    from ray import serve"
+    files = [plant(f"{PACKAGE}/{name}.py", code) for name in ("engine/one", "actors/two")]
+    assert offenders(files, imports_of_ray) == [
+        f"{PACKAGE}/engine/one.py: {name}" for name in ("ray.util", "ray")
+    ]
