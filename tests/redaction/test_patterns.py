@@ -94,7 +94,7 @@ def test_a_text_without_a_secret_is_the_same_object(text):
     assert without_secrets(text) is text
 
 
-MEGABYTE = 1_000_000
+QUARTER = 250_000
 HOSTILE = [
     "a", "a=", "eyJ", "eyJ-", "eyJaaaaaaaa.", "://a:", "://:", "://:@", "sk-", "sk_a", 'a="',
     "a='\\'",
@@ -108,8 +108,8 @@ HOSTILE = [
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("part", HOSTILE)
-def test_a_megabyte_of_beginnings_takes_a_time_that_grows_with_its_length_only(part):
-    """What grows with the square of it would take hours."""
-    text = part * (MEGABYTE // len(part))
+def test_a_quarter_of_a_megabyte_of_beginnings_takes_a_time_that_grows_with_its_length_only(part):
+    """What grows with the square of it would take many minutes."""
+    text = part * (QUARTER // len(part))
     without_secrets(text)
     without_secrets(text + "x")

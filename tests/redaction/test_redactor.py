@@ -199,6 +199,6 @@ def test_plain_text_comes_back_as_the_same_object(redactor, text):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("part", [SAID[:12], SAID[:23], SAID, "a", "\\", "correct hors"])
-def test_a_megabyte_next_to_what_was_said_takes_a_time_that_grows_with_its_length(part):
+def test_a_long_text_next_to_what_was_said_takes_a_time_that_grows_with_its_length(part):
     redactor = Redactor(["correct horse"], [SAID * 100, "a" * 100_000])
-    redactor.text(part * (1_000_000 // len(part)))
+    redactor.text(part * (250_000 // len(part)))
