@@ -85,11 +85,12 @@ class EventPump:
                 return dropped
             self._batches.append((labels(), events[:room]))
             if self._thread is None:
+                atexit.register(self.flush, _EXIT_FLUSH_S)
+            if self._thread is None or not self._thread.is_alive():  # a fork leaves it behind
                 self._thread = threading.Thread(
                     target=self._run, name="stageflow-events", daemon=True
                 )
                 self._thread.start()
-                atexit.register(self.flush, _EXIT_FLUSH_S)
             self._changed.notify_all()
             return dropped
 

@@ -26,13 +26,13 @@ def tell_calls(returned: Any, ctx: StageContext) -> None:
     data = returned.data if type(returned) is StageOutput else returned
     is_plain = type(data) is dict and _PLAIN.issuperset(map(type, data.values()))
     if not is_plain and _RECORDS in sys.modules:  # else this process has made none
-        told = {id(each) for each in ctx.calls}
+        told = set(ctx.calls)
         for record in _records_in(data, sys.modules[_RECORDS].ProviderResponse):
             if id(record) not in told:
                 told.add(id(record))
                 ctx.record_call(record)
     if ctx.calls and logger.isEnabledFor(logging.INFO):
-        for record in ctx.calls:
+        for record in ctx.calls.values():
             _log(record, ctx)
 
 

@@ -122,7 +122,7 @@ class StageContext(RunContext):
         self.emitted: list[StageEvent] = []
         self.cleanup_failures: list[CleanupFailure] = []
         self.child_runs = 0
-        self.calls: tuple[ProviderRecord, ...] = ()
+        self.calls: dict[int, ProviderRecord] = {}  # by id: one that is told twice counts once
         self.span: OwnSpan | None = None
         self.feedback = feedback
         self.signs = signs
@@ -306,7 +306,7 @@ class StageContext(RunContext):
             raise TypeError(
                 f"{type(record).__name__} is no record of a call: give LLMResponse, ..."
             )
-        if any(each is record for each in self.calls):
+        if id(record) in self.calls:
             return
         told = {"attributes": record.to_otel_attributes(), "latency_ms": record.latency_ms}
         capture = MessageCapture.asked_for(os.environ)
@@ -315,7 +315,7 @@ class StageContext(RunContext):
         if capture.in_spans:
             told[SPAN_CONTENTS] = record.contents()
         self.try_emit_event(PROVIDER_CALL, told)
-        self.calls = (*self.calls, record)
+        self.calls[id(record)] = record
 
     def finish_span(self) -> None:
         """For the runtime, when the body has ended: tell what the stage has set on its span."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, cast
@@ -9,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
+
+logger = logging.getLogger("stageflow_actors.telemetry")
 
 _NOTICED_WITHIN_S = 0.1
 
@@ -40,8 +44,12 @@ class Noticed:
         now = time.monotonic()
         if now >= self._asks_again_at:
             self._asks_again_at = now + _NOTICED_WITHIN_S
-            self._tracers = tracer_provider()
-            self._meters = meter_provider()
+            try:
+                self._tracers = tracer_provider()
+                self._meters = meter_provider()
+            except Exception as error:  # the API's own, where a variable names none that there is
+                self._asks_again_at = math.inf
+                logger.warning("Nothing is exported, as there is no provider: %r", error)
 
 
 def tracer_provider() -> TracerProvider | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import ClassVar
 
@@ -79,7 +80,8 @@ def _span_ids() -> tuple[str | None, str | None]:
         return None, None
     api = sys.modules.get("opentelemetry.trace")
     if api is not None:
-        current = api.get_current_span().get_span_context()
-        if current.trace_id != _NO_TRACE and f"{current.trace_id:032x}" == trace.trace_id:
-            return trace.trace_id, f"{current.span_id:016x}"
+        with suppress(Exception):  # a span of somebody's own; who logs is not to hear of it
+            current = api.get_current_span().get_span_context()
+            if current.trace_id != _NO_TRACE and f"{current.trace_id:032x}" == trace.trace_id:
+                return trace.trace_id, f"{current.span_id:016x}"
     return trace.trace_id, trace.span_id

@@ -6,7 +6,6 @@ By the process that holds the run: an attempt whose process was killed is counte
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -26,6 +25,8 @@ _LOST = "lost"
 """The status of a child whose end nobody told."""
 _LOSSES = frozenset({"StageLostError", "PoisonedInputError", "SupervisorLostError"})
 """What an attempt fails with that ended with its process, or with that of its run."""
+_MOST = 2**63
+"""What is larger no exporter can encode, and no call of a provider has used."""
 _USAGE = (
     (semconv.GEN_AI_USAGE_INPUT_TOKENS, "input"),
     (semconv.GEN_AI_USAGE_OUTPUT_TOKENS, "output"),
@@ -134,6 +135,6 @@ def _name(value: Any) -> str | None:
 
 def _amount(value: Any) -> float | None:
     """What was counted or measured, if it is that."""
-    if type(value) not in (int, float) or not 0 <= value < math.inf:
+    if type(value) not in (int, float) or not 0 <= value < _MOST:
         return None
     return value  # type: ignore[no-any-return]

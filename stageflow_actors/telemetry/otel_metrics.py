@@ -14,6 +14,8 @@ from stageflow_actors.telemetry.instruments import Instrument, Kind, all_instrum
 from stageflow_actors.telemetry.levels import Levels
 
 _SCOPE = "stageflow_actors"
+_MOST = 2**63 - 1
+"""Beyond it no exporter could encode a sum, nor anything that is exported with it."""
 
 Attributes = Mapping[str, str]
 
@@ -68,7 +70,7 @@ class _Counter:
     def add(self, value: float, values: Values) -> None:
         total = self._series.of(values)
         with self._lock:
-            total.value += value
+            total.value = min(total.value + value, _MOST)
 
     def _begin(self, values: Values) -> _Total:
         total = _Total(_attributes(self._instrument, values))

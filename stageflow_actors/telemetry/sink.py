@@ -25,8 +25,8 @@ _FAMILIES = (
     "stage.traced",
 )
 
-_Key = str | int
-"""Of a child run its id, of another the ``id`` of what its events say of it."""
+_Key = str | tuple[str, str]
+"""The id of a run, and where that is not enough, that of its span."""
 
 
 class Listener(Protocol):
@@ -67,29 +67,23 @@ class TelemetrySink:
             self._pass_on(run_id, story, story.take(type, data), self._listeners())
 
     def take_events(self, labels: Labels, events: Sequence[Event]) -> None:
-        """For the runtime: events of one run, and of its children, as they are.
-
-        ``labels`` are the same object for all the events of the run: runs that go on at the same
-        time may have one id, where they are on one context.
-        """
+        """For the runtime: events of one run, and of its children, as they are."""
         listeners = self._listeners()
-        own_key = id(labels)  # the story keeps them: no other has it
         for event in events:
             try:
-                self._take(own_key, labels, event, listeners)
+                self._take(labels, event, listeners)
             except Exception as error:  # of odd data; the other events are told all the same
                 self._note_failure(type(self).__name__, error)
 
-    def _take(
-        self, own_key: int, labels: Labels, event: Event, listeners: Sequence[Listener]
-    ) -> None:
+    def _take(self, labels: Labels, event: Event, listeners: Sequence[Listener]) -> None:
         type_, seq, at, stage, attempt, data, origin = event
-        if origin is None:
-            key: _Key = own_key
-        else:
+        if origin is not None:
             labels, seq = origin.labels, origin.seq
-            key = labels["pipeline_run_id"] or ""
-        story = self._story(key, labels["pipeline_run_id"] or "")
+        run_id = labels["pipeline_run_id"] or ""
+        # Runs on one context have one id, and may go on at the same time. A child has its own.
+        span_id = labels.get("span_id") if origin is None else None
+        key = run_id if span_id is None else (run_id, span_id)
+        story = self._story(key, run_id)
         told = story.tell(type_, seq, at, stage, attempt, data, labels)
         self._pass_on(key, story, told, listeners)
 
@@ -105,7 +99,7 @@ class TelemetrySink:
                 self._stories.pop(key, None)
         elif isinstance(told, Child):
             if told.ended_at is not None:
-                self._lose(told, listeners)
+                self._lose(told, told.ended_at, listeners)
         elif told is None and story.has_ended:
             self._end(key, story, listeners)
 
@@ -123,15 +117,18 @@ class TelemetrySink:
 
     def _end(self, key: _Key, story: RunStory, listeners: Sequence[Listener]) -> None:
         self._stories.pop(key, None)
+        for child in story.children.values():
+            if child.ended_at is None:  # the supervisor of this run took it along
+                self._lose(child, story.ended_at or time.time(), listeners)
         for attempt in story.lost:
             self._close(story, attempt, listeners)
         self._tell(listeners, lambda each: each.run_ended(story))
 
-    def _lose(self, child: Child, listeners: Sequence[Listener]) -> None:
+    def _lose(self, child: Child, at: float, listeners: Sequence[Listener]) -> None:
         """A child whose own end nobody has told was lost with its supervisor."""
         story = self._stories.get(child.run_id)
         if story is not None:
-            story.lose(child.ended_at or time.time(), "it was lost with its supervisor")
+            story.lose(at, "it was lost with its supervisor")
             self._end(child.run_id, story, listeners)
 
     def _tell(self, listeners: Sequence[Listener], tell: Callable[[Listener], None]) -> None:

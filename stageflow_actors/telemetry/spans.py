@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from stageflow_actors.model.events import SPAN_CONTENTS
+from stageflow_actors.model.events import SPAN_CONTENTS, STAGE_TRACED
 from stageflow_actors.model.trace import attempt_span_id
 from stageflow_actors.providers import semconv
 from stageflow_actors.story.parts import Attempt, Note, Outcome, ProviderCall
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _SCOPE = "stageflow_actors"
 _NS = 1_000_000_000
+_LATEST_S = 9e9
+"""Seconds since the Unix epoch: in nanoseconds it still fits 64 bits."""
 _BAD_ENDS = frozenset({"failed", "timed_out"})
 _TOLD = ("reason", "error", "action_taken", "delay_ms", "route", "attempts", "ignored")
 """What an event of a span says of what the runtime noted: never what a stage has to say itself."""
@@ -175,8 +177,8 @@ class SpanWriter:
                 [link for link in links if link is not None],
                 kind,
                 status=status,
-                start_time=int(started_at * _NS),
-                end_time=int(max(started_at, ended_at or started_at) * _NS),
+                start_time=_ns(started_at),
+                end_time=_ns(max(started_at, ended_at or started_at)),
                 instrumentation_scope=self._scope,
             )
         )
@@ -217,14 +219,33 @@ class _Said:
     __slots__ = ("attributes", "error", "events")
 
     def __init__(self, attempt: Attempt) -> None:
-        told = next((note.data for note in attempt.notes if note.type == "stage.traced"), {})
-        told = told.get(SPAN_CONTENTS, told)  # where spans may say more than events, or less
-        self.attributes: Mapping[str, Any] = told.get("attributes") or {}
-        self.error: str | None = told.get("error")
-        self.events = [
-            Event(text_of(each["name"]), attributes_of(each["attributes"]), int(each["at"] * _NS))
-            for each in told.get("events") or ()
-        ]
+        told = next((note.data for note in attempt.notes if note.type == STAGE_TRACED), {})
+        told = _mapping(told.get(SPAN_CONTENTS, told))  # spans may say more than events, or less
+        attributes, error, events = map(told.get, ("attributes", "error", "events"))
+        self.attributes = _mapping(attributes)
+        self.error: str | None = error if error is None else text_of(error)
+        listed = events if isinstance(events, (list, tuple)) else ()
+        self.events = [_said_event(each) for each in listed if isinstance(each, Mapping)]
+
+
+def _said_event(told: Mapping[str, Any]) -> Event:
+    """Whatever a stage may have made of it."""
+    at: Any = told.get("at")
+    is_time = type(at) is float or type(at) is int
+    return Event(
+        text_of(told.get("name")),
+        attributes_of(_mapping(told.get("attributes"))),
+        _ns(at if is_time else 0.0),
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _ns(at: float) -> int:
+    """Nanoseconds, as exporters can encode them: one that could not would lose all of a batch."""
+    return int(min(max(0.0, at), _LATEST_S) * _NS)
 
 
 def _raised(attempt: Attempt) -> list[Event]:
@@ -233,7 +254,7 @@ def _raised(attempt: Attempt) -> list[Event]:
     if error is None:
         return []
     told = {"exception.type": error_type_of_attempt(attempt), "exception.message": error}
-    return [Event("exception", attributes_of(told), int((attempt.closed_at or 0) * _NS))]
+    return [Event("exception", attributes_of(told), _ns(attempt.closed_at or 0.0))]
 
 
 def _error(attempt: Attempt) -> str | None:
@@ -249,9 +270,9 @@ def _is_told(note: Note) -> bool:
 
 def _event(note: Note) -> Event:
     told = {name: note.data[name] for name in _TOLD if name in note.data}
-    return Event(note.type, attributes_of(told), int(note.at * _NS))
+    return Event(note.type, attributes_of(told), _ns(note.at))
 
 
 def _skip_event(attempt: Attempt) -> Event:
     told = {"stageflow.stage.name": attempt.stage, "reason": attempt.data.get("reason")}
-    return Event("stage.skipped", attributes_of(told), int(attempt.started_at * _NS))
+    return Event("stage.skipped", attributes_of(told), _ns(attempt.started_at))

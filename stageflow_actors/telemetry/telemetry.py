@@ -28,6 +28,7 @@ class Telemetry:
     def __init__(self) -> None:
         self._noticed = Noticed()
         self._spans: tuple[TracerProvider, SpanWriter | None] | None = None
+        self._has_warned = False
         self.metering = Metering(self._noticed)
         self.sink = TelemetrySink(self._listeners)
 
@@ -41,12 +42,24 @@ class Telemetry:
 
         ``None``: it is not traced.
         """
-        provider = self._noticed.tracers
-        parent = parent or TraceContext.active() or _current_span()
-        if provider is None:
+        parent = _usable(parent) or _usable(TraceContext.active()) or _current_span()
+        own = self._sampled(parent, pipeline)
+        if own is None:
             return None if parent is None else parent._replace(is_recorded=False)
+        return own
+
+    def _sampled(self, parent: TraceContext | None, pipeline: str) -> TraceContext | None:
+        """``None``: nobody makes spans; then none may be below one that nobody makes."""
+        if self._span_writer() is None or self._spans is None:
+            return None
         own = new_trace() if parent is None else parent.child()
-        return own._replace(is_sampled=_is_sampled(provider, own, parent, pipeline))
+        try:
+            return own._replace(is_sampled=_is_sampled(self._spans[0], own, parent, pipeline))
+        except Exception as error:
+            if not self._has_warned:
+                self._has_warned = True
+                logger.warning("Runs have no spans: their sampler raised.", exc_info=error)
+            return own._replace(is_sampled=False)
 
     def _listeners(self) -> Sequence[Listener]:
         listeners = (self.metering.writer(), self._span_writer())
@@ -66,9 +79,16 @@ def _span_writer(provider: TracerProvider) -> SpanWriter | None:
 
     try:
         return SpanWriter(provider)
-    except TypeError as error:
-        logger.warning("Runs have no spans: %s", error)
+    except Exception as error:  # a provider of somebody's own may raise anything
+        logger.warning("Runs have no spans: %r", error)
         return None
+
+
+def _usable(trace: TraceContext | None) -> TraceContext | None:
+    """It is, if headers could bring it: whoever sets it may set anything."""
+    if trace is None or not isinstance(trace, TraceContext):
+        return None
+    return trace if TraceContext.from_headers({"traceparent": trace.traceparent}) else None
 
 
 def _current_span() -> TraceContext | None:
@@ -76,8 +96,12 @@ def _current_span() -> TraceContext | None:
     api = sys.modules.get("opentelemetry.trace")
     if api is None:
         return None
-    context = api.get_current_span().get_span_context()
-    if not context.is_valid:
+    try:
+        context = api.get_current_span().get_span_context()
+        is_valid = context.is_valid
+    except Exception:  # a span of somebody's own, which has none
+        return None
+    if not is_valid:
         return None
     trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
     return TraceContext(
@@ -92,6 +116,7 @@ def _is_sampled(
     sampler = getattr(provider, "sampler", None)
     if sampler is None:
         return True
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace.sampling import Decision
     from opentelemetry.trace import SpanKind
 
@@ -99,7 +124,7 @@ def _is_sampled(
     from stageflow_actors.telemetry.remote import as_context
 
     decision = sampler.should_sample(
-        None if parent is None else as_context(parent),
+        Context() if parent is None else as_context(parent),  # never whatever is current
         int(own.trace_id, 16),
         f"{semconv.OPERATION_INVOKE_WORKFLOW} {pipeline}",
         SpanKind.INTERNAL,

@@ -12,7 +12,13 @@ from stageflow_actors import JSONLEventSink, SQLiteEventSink
 from tests.cli.recordings import EVERYTHING, FAILS, record
 from tests.story.runs import Script
 
-PROGRAM = "from stageflow_actors.cli.app import main; main()"
+PROGRAM = """
+import signal
+from stageflow_actors.cli.app import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
+main()
+"""
 SOURCES = ["events.jsonl", "events.db"]
 DATA = {"timestamp": "2026-01-01T00:00:00+00:00", "padding": "x" * 40}
 OTHER = "01a20000-0000-7000-8000-00000000beef"

@@ -26,6 +26,7 @@ from stageflow_actors.model.redaction.capture import VARIABLE
 from tests.redaction import leaky
 
 HOWEVER = ("local", pytest.param("ray", marks=pytest.mark.ray))
+HERE_ALWAYS = ("local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.stress]))
 
 
 @pytest.fixture
@@ -107,6 +108,7 @@ async def test_no_canary_is_told_of_anywhere(runtime, sinks, tmp_path, caplog):
             assert found_in(path.read_bytes().decode("latin-1")) == set(), path
 
 
+@pytest.mark.parametrize("runtime", HERE_ALWAYS, indirect=True)
 async def test_what_is_the_users_own_stays_as_it_is(runtime, sinks, tmp_path, caplog):
     results, _told = await tell_all(runtime, sinks, tmp_path, caplog)
     result = results["leaky"][0]

@@ -194,3 +194,19 @@ def test_a_walk_ends_however_much_there_is_and_whatever_it_meets():
     found = set(secrets_in([around, "x" * 100, range(10**9)]))
     assert found == {"a-token-as-bytes", "bytes-of-a-secret", "in-a-list"}
     assert len(list(secrets_in([{"password": ["a-password"] * 10**6}]))) < 10_000
+
+
+@pytest.mark.parametrize(
+    "path", ["/srv/rooms/question.wav", "recordings/one.wav", r"C:\rooms\q.wav"]
+)
+def test_the_path_of_a_file_is_not_what_somebody_said(path):
+    ctx = PipelineContext(ContextSnapshot(input_text=path))
+    assert redactor_of_run(ctx, None, {}).text(f"{path} cannot be read") == f"{path} cannot be read"
+
+
+@pytest.mark.parametrize(
+    "said", ["my pin is in /etc/pin.txt", "ada.lovelace@example.com", "and/or-whatever-it-is"]
+)
+def test_what_only_holds_a_path_or_looks_a_bit_like_one_is_hidden(said):
+    ctx = PipelineContext(ContextSnapshot(input_text=said))
+    assert said not in redactor_of_run(ctx, None, {}).text(f"I heard: {said}")

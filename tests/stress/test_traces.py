@@ -53,9 +53,10 @@ async def test_here(seen, is_full):
 
 
 @pytest.mark.ray
+@pytest.mark.stress  # the small count is that of tests/actors/test_lost_spans
 @pytest.mark.usefixtures("ray_session")
-async def test_while_processes_are_killed(seen, is_full):
-    count, sink = 1_000 if is_full else 60, InMemoryEventSink()
+async def test_while_processes_are_killed(seen):
+    count, sink = 1_000, InMemoryEventSink()
     settings = Settings(restart_intensity=10_000)
     runtime = RayRuntime(event_sink=sink, settings=settings, registry=[leaf_pipeline()])
     async with runtime, runtime.deploy(traced_pipeline()) as app:

@@ -5,6 +5,7 @@ A walk looks at a bounded number of values: it is for what people write down, no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from stageflow_actors.model.stage import StageSpec
 
 _MOST_ERRORS = 20
+_PATH_OF_A_FILE = r"[^\s/\\]*[/\\]\S*\.\w{1,5}"
+"""Where something is, and not what somebody said: an error that does not name it helps nobody."""
 
 
 def redactor_of_process(environ: Environ) -> Redactor:
@@ -85,7 +88,7 @@ def _roots_of(ctx: RunContext) -> list[Any]:
 def _said_in(ctx: RunContext) -> Iterator[str]:
     """The input and the messages of the run, and the sentences in its data."""
     snapshot = ctx.snapshot
-    if snapshot.input_text:
+    if snapshot.input_text and not re.fullmatch(_PATH_OF_A_FILE, snapshot.input_text):
         yield snapshot.input_text
     for message in reversed(snapshot.messages):
         yield message.content
