@@ -216,7 +216,11 @@ if TYPE_CHECKING:
         TokenVerifier,
         new_api_key,
     )
-    from stageflow_actors.telemetry.logs import JSONLogFormatter, configure_logging
+    from stageflow_actors.telemetry.logs import (
+        JSONLogFormatter,
+        StageLogFilter,
+        configure_logging,
+    )
 
 _LAZY = {
     "AUDIT_EVENTS": "stageflow_actors.adapters.analytics.buffered",
@@ -380,6 +384,7 @@ _LAZY = {
     "StageGraph": "stageflow_actors.pipeline",
     "StageInputs": "stageflow_actors.model.inputs",
     "StageKind": "stageflow_actors.model.kind",
+    "StageLogFilter": "stageflow_actors.telemetry.logs",
     "StageLostError": "stageflow_actors.errors",
     "StageOptions": "stageflow_actors.model.declaration",
     "StageOutput": "stageflow_actors.model.output",
@@ -612,6 +617,7 @@ __all__ = [
     "StageGraph",
     "StageInputs",
     "StageKind",
+    "StageLogFilter",
     "StageLostError",
     "StageOptions",
     "StageOutput",

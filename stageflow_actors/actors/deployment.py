@@ -126,9 +126,9 @@ class Deployment(ABC):
             parts.setdefault("topology", self.name)
         context = to_pipeline_context(ctx, parts)
         context.start_clock()
+        context = self.feed.begin(context, self._measures, self.name)
         context, keys = await self._door.enter(context, self._tell)
         self._check_open()  # it may have been closed meanwhile
-        self.feed.begin(context, self._measures)
         self._gauges.follow()
         return self._hold(self._launch(context, keys))
 
@@ -253,8 +253,10 @@ class Deployment(ABC):
         await self._open()
 
     async def _close_down(self) -> None:
-        await self._gauges.close()
-        await self._close()
+        try:
+            await self._gauges.close()
+        finally:
+            await self._close()
 
     async def _look(self) -> tuple[DeploymentStats, dict[str, Any]]:
         """What gauges say: a look that changes nothing, whatever it finds."""

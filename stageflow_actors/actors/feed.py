@@ -77,11 +77,15 @@ class Feed:
         self.metering.measured.tell(pipeline.plan.name, measures)
         return measures
 
-    def begin(self, context: PipelineContext, measures: Measures) -> None:
-        """Give a run that is to start its place in a trace, if it has one."""
-        topology = context.topology or ""  # which may be another name than its pipeline's
+    def begin(self, context: PipelineContext, measures: Measures, pipeline: str) -> PipelineContext:
+        """The run that is to start in its place in a trace, if it has one.
+
+        ``context`` stays as it is: the next run on it is not below this one.
+        """
+        topology = context.topology or pipeline  # which may be another name than its pipeline's
         self.metering.measured.tell(topology, measures)
-        context.trace = self._telemetry.begin(context.trace, topology)
+        trace = self._telemetry.begin(context.trace, topology)
+        return context if trace is None else context.with_trace(trace)
 
     def submit(self, labels: Callable[[], Labels], events: Sequence[Event]) -> None:
         """Tell the events of one run; never waits."""

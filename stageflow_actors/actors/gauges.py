@@ -65,10 +65,12 @@ class Gauges:
                 reading.get_loop().call_soon_threadsafe(reading.cancel)
 
     async def _read_on(self) -> None:
-        while self._metering.is_on:
-            await self._read(_PATIENCE_S)
-            await asyncio.sleep(self._interval_s)
-        self._hide()
+        try:
+            while self._metering.is_on:
+                await self._read(_PATIENCE_S)
+                await asyncio.sleep(self._interval_s)
+        finally:  # an event loop that ends cancels it
+            self._hide()
 
     async def _read(self, limit_s: float) -> None:
         writer = self._metering.writer()

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stageflow_actors.model.events import PROVIDER_CALL
 from stageflow_actors.model.output import StageOutput
-from stageflow_actors.model.stage_context import StageContext
+from stageflow_actors.model.stage_context import ProviderRecord, StageContext
+from stageflow_actors.providers.semconv import GEN_AI_OPERATION_NAME, GEN_AI_PROVIDER_NAME
 
 logger = logging.getLogger("stageflow_actors.providers")
 
@@ -46,18 +48,12 @@ def _records_in(data: Any, kind: type) -> Iterator[Any]:
             yield from (each for each in value[:_MOST_LISTED] if isinstance(each, kind))
 
 
-def _log(record: Any, ctx: StageContext) -> None:
-    logger.info(
-        "Stage '%s' called %s of %s.",
-        ctx.stage_name,
-        record.operation,
-        record.provider,
-        extra={
-            "event": "provider.call",
-            "pipeline": ctx.topology,
-            "pipeline_run_id": str(ctx.pipeline_run_id),
-            "stage": ctx.stage_name,
-            "attempt": ctx.attempt,
-            **record.to_otel_attributes(),
-        },
-    )
+def _log(record: ProviderRecord, ctx: StageContext) -> None:
+    try:
+        told = record.to_otel_attributes()
+        called = told.get(GEN_AI_OPERATION_NAME), told.get(GEN_AI_PROVIDER_NAME)
+        ids = {"event": PROVIDER_CALL, "stage": ctx.stage_name, "attempt": ctx.attempt}
+        ids |= {"pipeline": ctx.topology, "pipeline_run_id": str(ctx.pipeline_run_id)}
+        logger.info("Stage '%s' called %s of %s.", ctx.stage_name, *called, extra={**told, **ids})
+    except Exception:  # of a record that somebody else has made
+        logger.debug("A call of stage '%s' cannot be logged.", ctx.stage_name, exc_info=True)

@@ -32,7 +32,8 @@ class Runtime(ABC):
     ``idempotency_store`` keeps the answers of idempotent stages: in the SQLite database at a path,
     in a store of your own, or in memory where none is given. ``registry`` has the pipelines that
     stages may spawn by name: a ``PipelineRegistry``, pipelines, or a mapping of names to them; a
-    deployment knows those that are in it when it is made.
+    deployment knows those that are in it when it is made. ``exports`` counts what has become of the
+    spans and log records of this process, where its environment has them exported.
     """
 
     def __init__(
@@ -52,8 +53,7 @@ class Runtime(ABC):
         self._own_pump = (
             None if event_sink is None else EventPump(event_sink, self.settings.max_queued_events)
         )
-
-        configure_from_environment("driver")
+        self.exports = configure_from_environment("driver")
         self._feed = Feed(
             self._pump,
             Telemetry(),

@@ -19,7 +19,7 @@ _LOST, _REJECTED, _FELL_BACK, _FAILED = "lost", "rejected", "fell_back", "fail"
 
 
 class Calls:
-    """Calls of providers in sum. ``cost`` is by currency, each amount exact."""
+    """Calls of providers in sum. ``cost`` is by currency."""
 
     __slots__ = ("cost", "count", "input_tokens", "models", "output_tokens")
 

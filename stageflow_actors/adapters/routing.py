@@ -35,8 +35,8 @@ class FilteringEventSink:
     ) -> None:
         self._sink = sink
         self._sink_accepts = _accepts(sink)
-        self._includes = _everything if include is None else _matcher(include)
-        self._excludes = _nothing if exclude is None else _matcher(exclude)
+        self._includes = _everything if include is None else matcher(include)
+        self._excludes = _nothing if exclude is None else matcher(exclude)
 
     def accepts(self, type: str) -> bool:
         return self._includes(type) and not self._excludes(type) and self._sink_accepts(type)
@@ -153,7 +153,8 @@ def _accepts(sink: EventSink) -> Callable[[str], bool]:
     return sink.accepts if isinstance(sink, SelectiveEventSink) else _everything
 
 
-def _matcher(types: EventTypes) -> Callable[[str], bool]:
+def matcher(types: EventTypes) -> Callable[[str], bool]:
+    """Whether a type is one of ``types``."""
     if callable(types):
         return types
     patterns = [types] if isinstance(types, str) else list(types)

@@ -10,14 +10,11 @@ from typing import Any
 from stageflow_actors.adapters.event_json import data_to_json, text_to_json
 from stageflow_actors.cli.event_records import EventRecord
 from stageflow_actors.drawing.labels import short, shown
+from stageflow_actors.model.events import RUN_LABELS
 
-_LABELS = frozenset(
-    {
-        *("pipeline_run_id", "request_id", "session_id", "user_id", "org_id", "interaction_id"),
-        *("topology", "execution_mode", "seq", "timestamp", "stage", "parent_run_id"),
-        *("root_run_id", "dependencies", "after", "began_at", "ended_at"),
-    }
-)
+_LABELS = RUN_LABELS | {
+    *("seq", "timestamp", "stage", "dependencies", "after", "began_at", "ended_at")
+}
 """What every event says, or what its time and type say already."""
 _MOST_CELLS = 60
 _ID_CHARACTERS = 12

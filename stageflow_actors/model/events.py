@@ -62,6 +62,15 @@ _STAGE_WORDS = frozenset({".started", ".completed", ".skipped", ".cancelled", ".
 Labels = Mapping[str, str | None]
 """What every event says of its run: its ids, as sinks get them."""
 
+RUN_LABELS = frozenset(
+    {
+        *("pipeline_run_id", "request_id", "session_id", "user_id", "org_id", "interaction_id"),
+        *("topology", "execution_mode", "parent_run_id", "root_run_id"),
+        *("trace_id", "span_id", "parent_span_id", "trace_flags"),
+    }
+)
+"""Their names; an event has those that there are."""
+
 
 def type_from_stage(type_: str, stage: str) -> str:
     """The type of an event that ``stage`` emits, where ``type_`` is what the stage calls it.

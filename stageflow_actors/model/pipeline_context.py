@@ -25,6 +25,7 @@ from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.spawning import ChildInput, ChildWish, Inherit
 from stageflow_actors.model.stage_context import StageContext
 from stageflow_actors.model.timer import PipelineTimer
+from stageflow_actors.model.trace import TraceContext
 
 StartHook = Callable[[str, StageKind, "PipelineContext"], Awaitable[None] | None]
 """Called with the name and kind of a stage, and the context of the run, as it was admitted."""
@@ -173,6 +174,12 @@ class PipelineContext(RunContext):
         """The same run with another snapshot; cancelling either cancels both."""
         other = copy.copy(self)
         other.snapshot = snapshot
+        return other
+
+    def with_trace(self, trace: TraceContext) -> Self:
+        """For the runtime: the same run, in this place of a trace."""
+        other = copy.copy(self)
+        other.trace = trace
         return other
 
     def mark_cancelled(self, reason: str = "") -> None:

@@ -13,7 +13,7 @@ from stageflow_actors.model.ancestry import Ancestry, depth_of
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import NO_CLEANUPS, CleanupFailure, Cleanups
 from stageflow_actors.model.context import RunContext
-from stageflow_actors.model.events import PROVIDER_CALL, SPAN_CONTENTS
+from stageflow_actors.model.events import PROVIDER_CALL, SPAN_CONTENTS, STAGE_TRACED
 from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.inputs import StageInputs
 from stageflow_actors.model.output import StageArtifact, StageEvent
@@ -308,7 +308,10 @@ class StageContext(RunContext):
             )
         if id(record) in self.calls:
             return
-        told = {"attributes": record.to_otel_attributes(), "latency_ms": record.latency_ms}
+        told = {
+            "attributes": record.to_otel_attributes(),
+            "latency_ms": getattr(record, "latency_ms", None),
+        }
         capture = MessageCapture.asked_for(os.environ)
         if capture.in_events:
             told["contents"] = record.contents()
@@ -321,7 +324,7 @@ class StageContext(RunContext):
         """For the runtime, when the body has ended: tell what the stage has set on its span."""
         told = None if self.span is None else self.span.finish()
         if told and not self.cancellation.is_abandoned:
-            self.emitted.append(StageEvent("stage.traced", told))
+            self.emitted.append(StageEvent(STAGE_TRACED, told))
 
     def add_artifact(self, type: str, payload: Any) -> None:
         """Add something for people or for storage to what this stage returns.

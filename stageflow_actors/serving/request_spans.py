@@ -9,6 +9,9 @@ do here have none.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect
@@ -31,6 +34,8 @@ from stageflow_actors.telemetry.exporting import Noticed
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
+logger = logging.getLogger("stageflow_actors.serving")
+
 _SCOPE = "stageflow_actors.serving"
 _SWITCHING, _FORBIDDEN, _DEFECT = 101, 403, 500
 
@@ -42,6 +47,7 @@ class RequestSpans:
         self._app = app
         self._noticed = Noticed()
         self._tracer: tuple[TracerProvider, Tracer] | None = None
+        self._has_warned = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with a span around it."""
@@ -49,18 +55,37 @@ class RequestSpans:
         if provider is None:
             await self._app(scope, receive, send)
             return
-        if self._tracer is None or self._tracer[0] is not provider:
-            self._tracer = provider, provider.get_tracer(_SCOPE)
         answer = _Answer(scope, send)
-        span = self._begin(self._tracer[1], scope, answer)
+        span: Span | None = None
+        with self._kept_from_requests():
+            span = self._begin(self._tracer_of(provider), scope, answer)
+        if span is None:
+            await self._app(scope, receive, send)
+            return
         try:
             await self._in_span(span, scope, receive, answer.send)
         except Exception as error:
             answer.fail(error)
             raise
         finally:
-            answer.tell(span)
-            span.end()
+            with self._kept_from_requests():
+                answer.tell(span)
+                span.end()
+
+    def _tracer_of(self, provider: TracerProvider) -> Tracer:
+        if self._tracer is None or self._tracer[0] is not provider:
+            self._tracer = provider, provider.get_tracer(_SCOPE)
+        return self._tracer[1]
+
+    @contextmanager
+    def _kept_from_requests(self) -> Iterator[None]:
+        """What a provider, a sampler or a processor raises is one warning."""
+        try:
+            yield
+        except Exception as error:
+            if not self._has_warned:
+                self._has_warned = True
+                logger.warning("A request has no span: %r", error)
 
     async def _in_span(self, span: Span, scope: Scope, receive: Receive, send: Send) -> None:
         from opentelemetry.context import attach, detach
@@ -83,7 +108,10 @@ class RequestSpans:
             answer.name,
             context=Context() if sender is None else as_context(sender),
             kind=SpanKind.SERVER,
-            attributes={HTTP_REQUEST_METHOD: answer.method, URL_SCHEME: scope["scheme"]},
+            attributes={
+                HTTP_REQUEST_METHOD: answer.method,
+                URL_SCHEME: scope.get("scheme", "http"),
+            },
         )
         put_trace(scope, RequestTrace(_context_of(span, sender), span))
         return span

@@ -8,9 +8,11 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from stageflow_actors.model.events import PROVIDER_CALL, RUN_ENDS, SPAN_CONTENTS
+from stageflow_actors.model.events import PROVIDER_CALL, RUN_ENDS, RUN_LABELS, SPAN_CONTENTS
 from stageflow_actors.story.parts import Attempt, Child, Note, Outcome, ProviderCall
 
+_MOST_NOTES = 10_000
+"""Of one story: a stage may tell any number of things."""
 _STAGE_ENDS = MappingProxyType(
     {
         "completed": Outcome.COMPLETED,
@@ -93,7 +95,8 @@ class RunStory:
         """What this event has told of; ``None``: of the run itself, or nothing new."""
         at = datetime.fromisoformat(data["timestamp"]).timestamp()
         seq = data.get("seq") or 0
-        return self.tell(type_, seq, at, data.get("stage"), data.get("attempt"), data, data)
+        labels = self.labels or {name: data[name] for name in RUN_LABELS & data.keys()}
+        return self.tell(type_, seq, at, data.get("stage"), data.get("attempt"), data, labels)
 
     def tell(
         self,
@@ -217,6 +220,8 @@ class RunStory:
         data: Mapping[str, Any],
     ) -> Note:
         note = Note(type_, at, stage, number, data)
+        if len(self.notes) >= _MOST_NOTES:
+            return note
         self.notes.append(note)
         attempt = None if stage is None else self._open.get(stage)
         if attempt is not None:

@@ -7,7 +7,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from stageflow_actors.model.events import PROVIDER_CALL, RUN_REFUSED, Event, Labels
+from stageflow_actors.model.events import (
+    PROVIDER_CALL,
+    RUN_ENDS,
+    RUN_REFUSED,
+    STAGE_TRACED,
+    Event,
+    Labels,
+)
 from stageflow_actors.story.parts import Attempt, Child, Note
 from stageflow_actors.story.story import Part, RunStory
 
@@ -16,14 +23,19 @@ logger = logging.getLogger("stageflow_actors.telemetry")
 _MOST_STORIES = 50_000
 """Runs that go on; beyond it the one that began first is given up, and counted."""
 _WORDS = frozenset({"started", "completed", "skipped", "cancelled", "failed"})
-_FAMILIES = (
-    "pipeline.",
-    "guard_retry.",
-    "stage.error",
-    "stage.retry_",
-    "stage.answered",
-    "stage.traced",
+_RUNS = ("created", "started", "route", "spawned_child")
+_CHILDREN = ("child_completed", "child_failed", "child_cancelled")
+_GUARDS = ("attempt", "scheduled", "exhausted", "recovered")
+_STAGES = ("error", "retry_scheduled", "retry_exhausted", "retry_after_ignored", "answered")
+_TYPES = frozenset(
+    {
+        *(RUN_ENDS | {RUN_REFUSED, PROVIDER_CALL, STAGE_TRACED}),
+        *(f"pipeline.{each}" for each in (*_RUNS, *_CHILDREN)),
+        *(f"guard_retry.{each}" for each in _GUARDS),
+        *(f"stage.{each}" for each in _STAGES),
+    }
 )
+"""What spans and metrics are made of, besides the beginnings and ends of attempts."""
 
 _Key = str | tuple[str, str]
 """The id of a run, and where that is not enough, that of its span."""
@@ -53,7 +65,7 @@ class TelemetrySink:
 
     def accepts(self, type: str) -> bool:
         """Whether there is anything to export of such an event."""
-        if type == PROVIDER_CALL or type.startswith(_FAMILIES):
+        if type in _TYPES:
             return True
         return type.startswith("stage.") and type.rpartition(".")[2] in _WORDS
 

@@ -44,8 +44,6 @@ _RUNTIME_NOTES = frozenset(
         "guard_retry.attempt",
         "guard_retry.scheduled",
         "guard_retry.exhausted",
-        "stream.disconnect",
-        "stream.chunk_dropped",
     }
 )
 
@@ -80,6 +78,7 @@ class SpanWriter:
             attempt.started_at,
             attempt.ended_at or attempt.closed_at,
             {
+                **said.attributes,
                 "stageflow.pipeline.name": story.pipeline,
                 "stageflow.run.id": story.run_id,
                 "stageflow.stage.name": attempt.stage,
@@ -91,7 +90,6 @@ class SpanWriter:
                 "stageflow.attempt.queue_s": attempt.waited_s,
                 "stageflow.reason": data.get("reason"),
                 semconv.ERROR_TYPE: error_type_of_attempt(attempt),
-                **said.attributes,
             },
             links=[run.link(each, story) for each in (*attempt.dependencies, *attempt.after)],
             events=[*map(_event, filter(_is_told, attempt.notes)), *said.events, *_raised(attempt)],

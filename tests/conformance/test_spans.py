@@ -261,3 +261,13 @@ async def test_without_a_provider_nothing_is_traced(runtime, sink):
 
 async def untraced(ctx):
     return {"trace": ctx.trace}
+
+
+async def test_runs_on_one_context_are_not_below_each_other(runtime, seen):
+    context = PipelineContext.create(topology="twice")
+    async with runtime, runtime.deploy(alone("one", ok)) as app:
+        await app.run(context)
+        await app.run(context)
+    assert context.trace is None
+    assert [parent_of(span) for span in seen.runs()] == [None, None]
+    check_trees(seen.all)

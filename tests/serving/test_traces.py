@@ -7,6 +7,8 @@ import json
 import httpx
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import ProxyTracerProvider, StatusCode
 
 from stageflow_actors import InMemoryEventSink, LocalRuntime, Pipeline
@@ -287,3 +289,20 @@ async def test_what_a_verifier_opens_is_below_the_request(seen, outer):
     above = {each.context.span_id for each in outer.requests()}
     checks = [each for each in outer.spans if each.name == "verify"]
     assert {each.parent.span_id for each in checks} == above
+
+
+class Broken(Sampler):
+    def should_sample(self, *_arguments, **_more):
+        raise LookupError("the sampler is broken")
+
+    def get_description(self):
+        return "Broken"
+
+
+async def test_a_sampler_that_raises_breaks_no_request(monkeypatch, caplog):
+    provider = TracerProvider(sampler=Broken(), shutdown_on_exit=False)
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    run, wrong = await asked(Tokens(), {})
+    assert "pass" in run["result"]["outputs"]
+    assert wrong["status"] == 404
+    assert caplog.text.count("A request has no span") == 1

@@ -23,7 +23,7 @@ from stageflow_actors.adapters.analytics.exporter import AnalyticsExporter
 from stageflow_actors.adapters.analytics.pauses import Pauses
 from stageflow_actors.adapters.analytics.queue import DeliveryQueue, WaitingEvent
 from stageflow_actors.adapters.analytics.statistics import AnalyticsStatistics
-from stageflow_actors.adapters.routing import EventTypes, _matcher
+from stageflow_actors.adapters.routing import EventTypes, matcher
 
 logger = logging.getLogger("stageflow_actors.events")
 
@@ -77,7 +77,7 @@ class BufferedExporter:
         limits = BufferLimits(max_buffer_size, max_buffer_bytes, high_water_mark)
         pauses = Pauses(retry_pause_s, max_retry_pause_s)
         self._on_overflow = on_overflow
-        self._is_audit = _matcher(audit)
+        self._is_audit = matcher(audit)
         self._overflow_errors = 0
         self._lock = threading.Lock()
         self._left: list[PackedEvent] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from stageflow_actors.adapters.analytics.event import AnalyticsEvent
 from stageflow_actors.adapters.analytics.exporter import AnalyticsExporter, ImmediateExporter
-from stageflow_actors.adapters.routing import EventTypes, _matcher
+from stageflow_actors.adapters.routing import EventTypes, matcher
 
 
 class AnalyticsSink:
@@ -27,8 +27,8 @@ class AnalyticsSink:
         exclude: EventTypes | None = None,
     ) -> None:
         self._exporter = exporter
-        self._includes = _matcher("*" if include is None else include)
-        self._excludes = _matcher(() if exclude is None else exclude)
+        self._includes = matcher("*" if include is None else include)
+        self._excludes = matcher(() if exclude is None else exclude)
         self._lock = threading.Lock()
         self._refused = 0
 
