@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from stageflow_actors.drawing.labels import shown
 from stageflow_actors.drawing.timeline.lanes import lanes_of
+from stageflow_actors.model.events import RUN_LABELS
 from stageflow_actors.story.critical_path import critical_path
 from stageflow_actors.story.parts import Attempt, Child, Outcome, ProviderCall
 from stageflow_actors.story.spans import Window, span_of, window_of
@@ -20,6 +21,8 @@ _LONGEST_TEXT = 500
 _RUN, _PATH, _FIRST_STAGE = 0, 1, 2
 """Threads of every process."""
 _MOST_RUNS = 10_000
+
+_SAID_ELSEWHERE = RUN_LABELS | {"seq", "timestamp", "stage"}
 
 
 def to_perfetto(story: RunStory, others: Mapping[str, RunStory] | None = None) -> str:
@@ -172,8 +175,7 @@ class _Process:
         }
 
     def _instant(self, name: str, tid: int, at: float, data: Mapping[str, Any]) -> TraceEvent:
-        labels = self._story.labels
-        args = {key: value for key, value in data.items() if key not in labels}
+        args = {key: value for key, value in data.items() if key not in _SAID_ELSEWHERE}
         event = self._event("i", name, "event", tid, args)
         return {**event, "s": "t", "ts": self._micros(at)}
 
