@@ -16,10 +16,17 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pytest
+from hypothesis import settings
 
 import stageflow_actors
 from stageflow_actors.engine import invariants
 from stageflow_actors.engine.machine import RunMachine
+
+# No example fails for the time that it takes: other work may go on beside it.
+settings.register_profile(
+    "patient", settings.get_profile(settings.get_current_profile_name()), deadline=None
+)
+settings.load_profile("patient")
 
 TESTS = Path(__file__).parent
 RAY_CPUS = 4
