@@ -27,6 +27,7 @@ SETTINGS = SOON.model_copy(
         "max_live_runs_per_tenant": 1_000,
         "max_tape_bytes": 2 * MIB,
         "heartbeat_s": 60.0,
+        "patience_s": 60.0,  # no stream ends because this machine has other work to do
     }
 )
 RUNS = "/v1/pipelines/{}/runs"
