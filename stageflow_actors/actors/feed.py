@@ -39,6 +39,7 @@ class TelemetryPump(EventPump):
                     self._count(0, len(events))
                 else:
                     self._count(len(events), 0)
+                time.sleep(0)  # an event loop that has work to do need not wait for its turn
 
 
 class Feed:
