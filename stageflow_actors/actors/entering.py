@@ -27,8 +27,7 @@ def entry_of(interceptors: Iterable[object]) -> Enter:
     make_current = tracing[0].make_current
 
     def enter(ctx: StageContext) -> StageContext:
-        if ctx.trace is not None:
-            make_current(ctx)
+        make_current(ctx)
         return entered(ctx)
 
     return enter

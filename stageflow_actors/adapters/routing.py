@@ -35,11 +35,10 @@ class FilteringEventSink:
     ) -> None:
         self._sink = sink
         self._sink_accepts = _accepts(sink)
-        self._includes = _everything if include is None else matcher(include)
-        self._excludes = _nothing if exclude is None else matcher(exclude)
+        self._is_chosen = type_filter(include, exclude)
 
     def accepts(self, type: str) -> bool:
-        return self._includes(type) and not self._excludes(type) and self._sink_accepts(type)
+        return self._is_chosen(type) and self._sink_accepts(type)
 
     async def emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
         if self.accepts(type):
@@ -151,6 +150,13 @@ def _nothing(_type: str) -> bool:
 
 def _accepts(sink: EventSink) -> Callable[[str], bool]:
     return sink.accepts if isinstance(sink, SelectiveEventSink) else _everything
+
+
+def type_filter(include: EventTypes | None, exclude: EventTypes | None) -> Callable[[str], bool]:
+    """Whether a type is included, all of them where nothing is said, and is not excluded."""
+    includes = _everything if include is None else matcher(include)
+    excludes = _nothing if exclude is None else matcher(exclude)
+    return lambda type_: includes(type_) and not excludes(type_)
 
 
 def matcher(types: EventTypes) -> Callable[[str], bool]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from stageflow_actors.cli.display import Display
 from stageflow_actors.model.events import Event
 from stageflow_actors.story.story import RunStory
@@ -20,11 +18,5 @@ class Listener:
     def note(self, event: Event) -> None:
         """Take an event in."""
         self._display.note(event)
-        data = {
-            **event.data,
-            "seq": event.seq,
-            "timestamp": datetime.fromtimestamp(event.at, UTC).isoformat(),
-        }
-        if event.stage is not None:
-            data["stage"], data["attempt"] = event.stage, event.attempt
-        self.story.take(event.type, data)
+        type_, seq, at, stage, attempt, data, _origin = event
+        self.story.tell(type_, seq, at, stage, attempt, data, self.story.labels)

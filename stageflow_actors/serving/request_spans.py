@@ -185,10 +185,6 @@ def _context_of(span: Span, sender: TraceContext | None) -> TraceContext | None:
     own = span.get_span_context()
     if not own.is_valid:
         return sender
-    return TraceContext(
-        f"{own.trace_id:032x}",
-        f"{own.span_id:016x}",
-        own.trace_flags.sampled,
-        state=own.trace_state.to_header(),
-        baggage="" if sender is None else sender.baggage,
-    )
+    from stageflow_actors.telemetry.remote import trace_of
+
+    return trace_of(own)._replace(baggage="" if sender is None else sender.baggage)

@@ -231,7 +231,10 @@ class RunStory:
     def _call(self, stage: str, at: float, number: int, data: Mapping[str, Any]) -> ProviderCall:
         """A stage may say anything of a call."""
         latency_s = (_number(data.get("latency_ms")) or 0.0) / 1000
-        attributes, contents = _mapping(data.get("attributes")), _mapping(data.get(SPAN_CONTENTS))
+        attributes, contents = (
+            mapping_of(data.get("attributes")),
+            mapping_of(data.get(SPAN_CONTENTS)),
+        )
         call = ProviderCall(stage, number, at - latency_s, at, attributes, contents)
         attempt = self._open.get(stage)
         if attempt is not None:
@@ -266,7 +269,8 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """``value``, where it is one: whoever made the event may have put anything there."""
     return value if isinstance(value, Mapping) else _NOTHING
 
 

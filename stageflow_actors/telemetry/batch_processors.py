@@ -21,9 +21,8 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from stageflow_actors.telemetry.batches import BatchCounts, Batches, BatchLimits
+from stageflow_actors.telemetry.configured import SHUTDOWN_S
 from stageflow_actors.telemetry.export_failures import ExportFailures
-
-_SHUTDOWN_S = 2.0
 
 
 class SpanBatches(SpanProcessor):
@@ -48,7 +47,7 @@ class SpanBatches(SpanProcessor):
             self.batches.offer(span)
 
     def shutdown(self) -> None:
-        self.batches.close(_SHUTDOWN_S)
+        self.batches.close(SHUTDOWN_S)
 
     def force_flush(self, timeout_millis: int | None = 30_000) -> bool:
         return self.batches.flush(_seconds(timeout_millis))
@@ -82,7 +81,7 @@ class LogBatches(LogRecordProcessor):
         )
 
     def shutdown(self) -> None:
-        self.batches.close(_SHUTDOWN_S)
+        self.batches.close(SHUTDOWN_S)
 
     def force_flush(self, timeout_millis: int | None = 30_000) -> bool:
         return self.batches.flush(_seconds(timeout_millis))

@@ -24,3 +24,13 @@ def span_context(trace: TraceContext) -> SpanContext:
 def as_context(trace: TraceContext) -> Context:
     """A context in which it is the current span."""
     return set_span_in_context(NonRecordingSpan(span_context(trace)), Context())
+
+
+def trace_of(context: SpanContext) -> TraceContext:
+    """What is to be below that span of this process."""
+    return TraceContext(
+        f"{context.trace_id:032x}",
+        f"{context.span_id:016x}",
+        context.trace_flags.sampled,
+        state=context.trace_state.to_header(),
+    )

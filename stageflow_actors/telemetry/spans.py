@@ -21,7 +21,7 @@ from stageflow_actors.model.events import SPAN_CONTENTS, STAGE_TRACED
 from stageflow_actors.model.trace import attempt_span_id
 from stageflow_actors.providers import semconv
 from stageflow_actors.story.parts import Attempt, Note, Outcome, ProviderCall
-from stageflow_actors.story.story import RunStory
+from stageflow_actors.story.story import RunStory, mapping_of
 from stageflow_actors.telemetry.attributes import attributes_of, text_of
 from stageflow_actors.telemetry.error_types import error_type_of_attempt, error_type_of_run
 
@@ -32,7 +32,6 @@ _SCOPE = "stageflow_actors"
 _NS = 1_000_000_000
 _LATEST_S = 9e9
 """Seconds since the Unix epoch: in nanoseconds it still fits 64 bits."""
-_BAD_ENDS = frozenset({"failed", "timed_out"})
 _TOLD = ("reason", "error", "action_taken", "delay_ms", "route", "attempts", "ignored")
 """What an event of a span says of what the runtime noted: never what a stage has to say itself."""
 _RUNTIME_NOTES = frozenset(
@@ -103,7 +102,7 @@ class SpanWriter:
         run = _Ids.of(story)
         if run is None or story.ended_at is None:
             return
-        is_bad = story.status in _BAD_ENDS
+        error_type = error_type_of_run(story)
         passed_by = [each for each in story.attempts if not each.number]
         self._write(
             f"{semconv.OPERATION_INVOKE_WORKFLOW} {story.pipeline}",
@@ -121,14 +120,14 @@ class SpanWriter:
                 "stageflow.run.deciding_stage": story.deciding_stage,
                 "stageflow.run.execution_mode": story.labels.get("execution_mode"),
                 "stageflow.request.id": story.labels.get("request_id"),
-                "stageflow.reason": None if is_bad else story.reason,
-                semconv.ERROR_TYPE: error_type_of_run(story),
+                "stageflow.reason": story.reason if error_type is None else None,
+                semconv.ERROR_TYPE: error_type,
             },
             events=[
                 *(_skip_event(each) for each in passed_by),
                 *(_event(note) for note in story.notes if note.type == "pipeline.route"),
             ],
-            error=(story.reason or "") if is_bad else None,
+            error=None if error_type is None else story.reason or "",
         )
 
     def noted(self, story: RunStory, note: Note) -> None:
@@ -218,9 +217,9 @@ class _Said:
 
     def __init__(self, attempt: Attempt) -> None:
         told = next((note.data for note in attempt.notes if note.type == STAGE_TRACED), {})
-        told = _mapping(told.get(SPAN_CONTENTS, told))  # spans may say more than events, or less
+        told = mapping_of(told.get(SPAN_CONTENTS, told))  # spans may say more than events, or less
         attributes, error, events = map(told.get, ("attributes", "error", "events"))
-        self.attributes = _mapping(attributes)
+        self.attributes = mapping_of(attributes)
         self.error: str | None = error if error is None else text_of(error)
         listed = events if isinstance(events, (list, tuple)) else ()
         self.events = [_said_event(each) for each in listed if isinstance(each, Mapping)]
@@ -232,13 +231,9 @@ def _said_event(told: Mapping[str, Any]) -> Event:
     is_time = type(at) is float or type(at) is int
     return Event(
         text_of(told.get("name")),
-        attributes_of(_mapping(told.get("attributes"))),
+        attributes_of(mapping_of(told.get("attributes"))),
         _ns(at if is_time else 0.0),
     )
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _ns(at: float) -> int:

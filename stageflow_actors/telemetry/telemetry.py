@@ -103,10 +103,9 @@ def _current_span() -> TraceContext | None:
         return None
     if not is_valid:
         return None
-    trace_id, span_id = f"{context.trace_id:032x}", f"{context.span_id:016x}"
-    return TraceContext(
-        trace_id, span_id, context.trace_flags.sampled, None, context.trace_state.to_header()
-    )
+    from stageflow_actors.telemetry.remote import trace_of
+
+    return trace_of(context)
 
 
 def _is_sampled(

@@ -8,7 +8,7 @@ from typing import Any
 
 from stageflow_actors.adapters.analytics.event import AnalyticsEvent
 from stageflow_actors.adapters.analytics.exporter import AnalyticsExporter, ImmediateExporter
-from stageflow_actors.adapters.routing import EventTypes, matcher
+from stageflow_actors.adapters.routing import EventTypes, type_filter
 
 
 class AnalyticsSink:
@@ -27,8 +27,7 @@ class AnalyticsSink:
         exclude: EventTypes | None = None,
     ) -> None:
         self._exporter = exporter
-        self._includes = matcher("*" if include is None else include)
-        self._excludes = matcher(() if exclude is None else exclude)
+        self._is_chosen = type_filter(include, exclude)
         self._lock = threading.Lock()
         self._refused = 0
 
@@ -38,7 +37,7 @@ class AnalyticsSink:
         return self._refused
 
     def accepts(self, type: str) -> bool:
-        return self._includes(type) and not self._excludes(type)
+        return self._is_chosen(type)
 
     async def emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
         if self.accepts(type):
