@@ -92,13 +92,16 @@ def ray_session():
     """The one Ray of this session."""
     import ray
 
-    ray.init(
-        address="local",
-        num_cpus=RAY_CPUS,
-        include_dashboard=False,
-        log_to_driver=False,
-        object_store_memory=150 * 2**20,
-    )
+    from stageflow_actors.actors.forkserver.interpreter import forked_workers
+
+    with forked_workers():
+        ray.init(
+            address="local",
+            num_cpus=RAY_CPUS,
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=150 * 2**20,
+        )
     yield ray
     ray.shutdown()
 

@@ -8,11 +8,13 @@ import re
 import socket
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import ray
 
+from stageflow_actors.actors.forkserver.interpreter import forked_workers
 from stageflow_actors.actors.ray_workers import check_workers
 from stageflow_actors.errors import DeploymentError, RayStartError, describe_exception
 
@@ -39,15 +41,22 @@ class RayConnection:
     that of ``RAY_ADDRESS``, else the one that ``ray start`` has started on this machine. Without an
     address it is the Ray that this process is connected to, else that of ``RAY_ADDRESS``, else a
     new local one. ``code`` are packages, modules or wheels that the processes of stages import,
-    though no machine of the cluster has them installed.
+    though no machine of the cluster has them installed. ``forks``: a Ray that is started here forks
+    its processes.
 
     Raises:
         RayStartError: ``address`` is none.
         DeploymentError: something of ``code`` is not there, or cannot be imported from.
     """
 
-    def __init__(self, address: str | None, code: Path | str | Sequence[Path | str] | None) -> None:
+    def __init__(
+        self,
+        address: str | None,
+        code: Path | str | Sequence[Path | str] | None,
+        forks: bool = True,
+    ) -> None:
         self._address = address
+        self._forks = forks
         self._code = _paths_of(code)
         self._checked: str | None = None
         if address is not None:
@@ -81,7 +90,8 @@ class RayConnection:
             _check_reachable(address)
             logger.info("Joining the Ray at %s.", masked(address))
         try:
-            ray.init(address=address, **self._options(), **_own_options(address))
+            with forked_workers() if self._forks and address == LOCAL else nullcontext():
+                ray.init(address=address, **self._options(), **_own_options(address))
         except Exception as error:
             ray.shutdown()  # what of it has been started
             raise _start_error(address, error) from error

@@ -8,17 +8,20 @@ from contextlib import contextmanager
 
 import ray
 
+from stageflow_actors.actors.forkserver.interpreter import forked_workers
+
 
 @contextmanager
 def local_ray() -> Iterator[None]:
     """Start Ray as ``RayRuntime`` does, and stop it."""
-    ray.init(
-        address="local",
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-        _system_config={"worker_niceness": 0},
-    )
+    with forked_workers():
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            _system_config={"worker_niceness": 0},
+        )
     try:
         yield
     finally:
