@@ -5,7 +5,6 @@ from __future__ import annotations
 import compileall
 import gc
 import os
-import time
 from pathlib import Path
 
 # Before Ray is imported by anything: a private cluster without token, report or upload, whose
@@ -104,33 +103,6 @@ def ray_session():
         )
     yield ray
     ray.shutdown()
-
-
-@pytest.fixture(scope="session")
-def idle_task():
-    """What Ray starts a process for that stays when it is done."""
-    import ray
-
-    def leave_time_for_others_to_be_started():  # defined here, it is sent without its module
-        time.sleep(0.02)
-
-    return ray.remote(num_cpus=0, max_retries=0)(leave_time_for_others_to_be_started)
-
-
-@pytest.fixture(autouse=True)
-def idle_processes(request):
-    """While a test uses the processes that Ray has at hand, others are started for the next one.
-
-    A deployment starts two or more, one after the other; each would take most of a second.
-    """
-    if not request.node.get_closest_marker("ray"):
-        return
-    import ray
-
-    if ray.is_initialized():
-        start = request.getfixturevalue("idle_task")
-        for _process in range(RAY_CPUS):
-            start.remote()
 
 
 @pytest.fixture
