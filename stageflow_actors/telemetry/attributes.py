@@ -32,6 +32,8 @@ def value_of(value: Any) -> AttributeValue:
 
 def text_of(value: object) -> str:
     """As text that is Unicode, and not too long."""
+    if type(value) is str and len(value) <= _MOST_CHARACTERS and value.isascii():
+        return value
     try:
         text = value if type(value) is str else str(value)
     except Exception:

@@ -23,6 +23,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from stageflow_actors.telemetry.batches import BatchCounts, Batches, BatchLimits
 from stageflow_actors.telemetry.configured import SHUTDOWN_S
 from stageflow_actors.telemetry.export_failures import ExportFailures
+from stageflow_actors.telemetry.histogram_export import with_histograms
+from stageflow_actors.telemetry.kept_histograms import KeptHistograms
 
 
 class SpanBatches(SpanProcessor):
@@ -90,13 +92,15 @@ class LogBatches(LogRecordProcessor):
 class NoticedMetrics(MetricExporter):
     """A metric exporter whose outages are one warning each.
 
-    What it fails to export is not lost: the sums are in the next export, too.
+    What it fails to export is not lost: the sums are in the next export, too. ``kept`` are
+    histograms that it exports in the place of the SDK's.
     """
 
-    def __init__(self, exporter: MetricExporter) -> None:
+    def __init__(self, exporter: MetricExporter, kept: KeptHistograms | None = None) -> None:
         # What a reader asks an exporter for, by these names.
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
         self._exporter = exporter
+        self._kept = kept
         self._failures = ExportFailures("metrics", exporter)
         self._is_shut_down = False
 
@@ -107,6 +111,8 @@ class NoticedMetrics(MetricExporter):
             return MetricExportResult.FAILURE
 
         def export(data: MetricsData) -> bool:
+            if self._kept is not None:
+                data = with_histograms(data, self._kept)
             result = self._exporter.export(data, timeout_millis=timeout_millis, **kwargs)
             return result is MetricExportResult.SUCCESS
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from stageflow_actors.providers import semconv
+
+SCOPE = "stageflow_actors"
+"""Whose they are, as exporters tell it."""
 
 PIPELINE = "stageflow.pipeline.name"
 STAGE = "stageflow.stage.name"
@@ -62,6 +65,11 @@ class Instrument:
     description: str
     labels: tuple[str, ...]
     boundaries: tuple[float, ...] = ()
+
+    def labelled(self, values: Sequence[str | None]) -> dict[str, str]:
+        """``values`` by their labels; a label without a value is left out."""
+        named = zip(self.labels, values, strict=True)
+        return {name: value for name, value in named if value is not None}
 
 
 class Instruments:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterator, Mapping
-from functools import partial
 from typing import Protocol
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
 
 from stageflow_actors.telemetry.cardinality import BoundedSeries, Values
-from stageflow_actors.telemetry.instruments import Instrument, Kind, all_instruments
+from stageflow_actors.telemetry.instruments import SCOPE, Instrument, Kind, all_instruments
+from stageflow_actors.telemetry.kept_histograms import KeptHistograms
 from stageflow_actors.telemetry.levels import Levels
 
-_SCOPE = "stageflow_actors"
 _MOST = 2**63 - 1
 """Beyond it no exporter could encode a sum, nor anything that is exported with it."""
 
@@ -22,13 +21,18 @@ Attributes = Mapping[str, str]
 
 class OtelRecorder:
     """To one provider. Counts, and what gauges say, are kept here, and given whenever somebody
-    collects: the SDK takes tens of times as long to add to a counter.
+    collects: the SDK takes tens of times as long to add to a counter. So are histograms, where the
+    provider can take them that way.
     """
 
     def __init__(self, provider: MeterProvider) -> None:
-        meter = provider.get_meter(_SCOPE)
+        meter = provider.get_meter(SCOPE)
+        kept = getattr(provider, "kept_histograms", None)
+        keeps = kept if isinstance(kept, KeptHistograms) else None
         self._sums = {
-            each: _sum_of(meter, each) for each in all_instruments() if each.kind is not Kind.GAUGE
+            each: _sum_of(meter, each, keeps)
+            for each in all_instruments()
+            if each.kind is not Kind.GAUGE
         }
         self._shown = {
             each: _Gauge(meter, each) for each in all_instruments() if each.kind is Kind.GAUGE
@@ -73,7 +77,7 @@ class _Counter:
             total.value = min(total.value + value, _MOST)
 
     def _begin(self, values: Values) -> _Total:
-        total = _Total(_attributes(self._instrument, values))
+        total = _Total(self._instrument.labelled(values))
         self._totals.append(total)
         return total
 
@@ -90,16 +94,30 @@ class _Histogram:
             explicit_bucket_boundaries_advisory=instrument.boundaries,
         )
         self._record = made.record
-        self._series = BoundedSeries(instrument, partial(_attributes, instrument))
+        self._series: BoundedSeries[Attributes] = BoundedSeries(instrument, instrument.labelled)
 
     def add(self, value: float, values: Values) -> None:
         self._record(value, self._series.of(values))
 
 
+class _KeptHistogram:
+    """Told to the SDK, too, once there is a reader that does not get it from us."""
+
+    def __init__(self, meter: Meter, instrument: Instrument, kept: KeptHistograms) -> None:
+        self._of_sdk = _Histogram(meter, instrument)
+        self._kept = kept
+        self._add = kept.of(instrument).add
+
+    def add(self, value: float, values: Values) -> None:
+        self._add(value, values)
+        if self._kept.has_other_readers:
+            self._of_sdk.add(value, values)
+
+
 class _Gauge:
     def __init__(self, meter: Meter, instrument: Instrument) -> None:
         self._levels: Levels[Attributes] = Levels(instrument)
-        self._series = BoundedSeries(instrument, partial(_attributes, instrument))
+        self._series = BoundedSeries(instrument, instrument.labelled)
         meter.create_observable_gauge(
             instrument.name, [self._observe], instrument.unit, instrument.description
         )
@@ -111,11 +129,9 @@ class _Gauge:
         return (Observation(*each) for each in self._levels.totals())
 
 
-def _sum_of(meter: Meter, instrument: Instrument) -> _Sum:
-    kind = _Counter if instrument.kind is Kind.COUNTER else _Histogram
-    return kind(meter, instrument)
-
-
-def _attributes(instrument: Instrument, values: Values) -> Attributes:
-    named = zip(instrument.labels, values, strict=True)
-    return {name: value for name, value in named if value is not None}
+def _sum_of(meter: Meter, instrument: Instrument, kept: KeptHistograms | None) -> _Sum:
+    if instrument.kind is Kind.COUNTER:
+        return _Counter(meter, instrument)
+    if kept is None:
+        return _Histogram(meter, instrument)
+    return _KeptHistogram(meter, instrument, kept)

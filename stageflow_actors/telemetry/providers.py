@@ -18,6 +18,8 @@ from stageflow_actors.telemetry.batch_processors import LogBatches, NoticedMetri
 from stageflow_actors.telemetry.batches import Batches, BatchLimits
 from stageflow_actors.telemetry.configured import Configured
 from stageflow_actors.telemetry.exporters import Exporters, Signal
+from stageflow_actors.telemetry.histogram_export import KeepingProvider, exports_as_kept
+from stageflow_actors.telemetry.kept_histograms import KeptHistograms
 
 logger = logging.getLogger("stageflow_actors.telemetry")
 
@@ -103,12 +105,16 @@ def _logging(
 
 
 def _metering(exporters: dict[str, Any], resource: Resource) -> MeterProvider:
+    are_kept = all(exports_as_kept(each, os.environ) for each in exporters.values())
+    kept = KeptHistograms() if are_kept else None
     readers = [
         exporter
         if isinstance(exporter, MetricReader)
-        else PeriodicExportingMetricReader(NoticedMetrics(exporter))
+        else PeriodicExportingMetricReader(NoticedMetrics(exporter, kept))
         for exporter in exporters.values()
     ]
+    if kept is not None:
+        return KeepingProvider(readers, resource, kept)
     return MeterProvider(readers, resource, shutdown_on_exit=False)
 
 

@@ -22,7 +22,7 @@ from stageflow_actors.model.trace import attempt_span_id
 from stageflow_actors.providers import semconv
 from stageflow_actors.story.parts import Attempt, Note, Outcome, ProviderCall
 from stageflow_actors.story.story import RunStory, mapping_of
-from stageflow_actors.telemetry.attributes import attributes_of, text_of
+from stageflow_actors.telemetry.attributes import AttributeValue, attributes_of, text_of, value_of
 from stageflow_actors.telemetry.error_types import error_type_of_attempt, error_type_of_run
 
 if TYPE_CHECKING:
@@ -61,68 +61,73 @@ class SpanWriter:
         self._finish = tracer.span_processor.on_end
         self._resource = tracer.resource
         self._scope = InstrumentationScope(_SCOPE)
+        self._unset = Status()
+        self._latest: tuple[RunStory, _Ids | None] | None = None
 
     def attempt_closed(self, story: RunStory, attempt: Attempt) -> None:
         """Of an attempt, linked to those that it waited for, and of the calls that it made."""
-        run = _Ids.of(story)
+        run = self._ids_of(story)
         if run is None or not attempt.number:
             return
-        own = attempt_span_id(run.span_id, attempt.stage, attempt.number)
-        data, said = attempt.data, _Said(attempt)
+        own = run.attempt(attempt.stage, attempt.number)
+        said = _Said(attempt) if attempt.notes else None
+        error, error_type = _error(attempt), error_type_of_attempt(attempt)
+        attributes = {} if said is None else attributes_of(said.attributes)
+        attributes |= run.attributes
+        attributes["stageflow.stage.name"] = text_of(attempt.stage)
+        attributes["stageflow.attempt.number"] = value_of(attempt.number)
+        attributes["stageflow.attempt.outcome"] = attempt.outcome.value
+        attributes["stageflow.attempt.queue_s"] = attempt.waited_s
+        status, reason = attempt.data.get("status"), attempt.data.get("reason")
+        if status is not None and status != "ok":
+            attributes["stageflow.attempt.status"] = value_of(status)
+        if reason is not None:
+            attributes["stageflow.reason"] = value_of(reason)
+        if error_type is not None:
+            attributes[semconv.ERROR_TYPE] = text_of(error_type)
         self._write(
             f"stageflow.stage {attempt.stage}",
-            run.context(own),
-            run.context(run.span_id),
+            own,
+            run.own,
             SpanKind.INTERNAL,
             attempt.started_at,
             attempt.ended_at or attempt.closed_at,
-            {
-                **said.attributes,
-                "stageflow.pipeline.name": story.pipeline,
-                "stageflow.run.id": story.run_id,
-                "stageflow.stage.name": attempt.stage,
-                "stageflow.attempt.number": attempt.number,
-                "stageflow.attempt.outcome": attempt.outcome.value,
-                "stageflow.attempt.status": None
-                if data.get("status") == "ok"
-                else data.get("status"),
-                "stageflow.attempt.queue_s": attempt.waited_s,
-                "stageflow.reason": data.get("reason"),
-                semconv.ERROR_TYPE: error_type_of_attempt(attempt),
-            },
-            links=[run.link(each, story) for each in (*attempt.dependencies, *attempt.after)],
-            events=[*map(_event, filter(_is_told, attempt.notes)), *said.events, *_raised(attempt)],
-            error=_error(attempt) or said.error,
+            attributes,
+            links=run.links(story, attempt),
+            events=() if said is None and error is None else _events(attempt, said, error),
+            error=error or (None if said is None else said.error),
         )
         for number, call in enumerate(attempt.calls):
             self._call(run, own, number, call)
 
     def run_ended(self, story: RunStory) -> None:
         """Of a run; stages that it passed by are events of it."""
-        run = _Ids.of(story)
+        run, self._latest = self._ids_of(story), None
         if run is None or story.ended_at is None:
             return
         error_type = error_type_of_run(story)
         passed_by = [each for each in story.attempts if not each.number]
         self._write(
             f"{semconv.OPERATION_INVOKE_WORKFLOW} {story.pipeline}",
-            run.context(run.span_id),
-            None if run.parent_id is None else run.context(run.parent_id),
+            run.own,
+            run.parent,
             SpanKind.INTERNAL,
             story.created_at or story.ended_at,
             story.ended_at,
-            {
-                semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW,
-                semconv.GEN_AI_WORKFLOW_NAME: story.pipeline,
-                semconv.SESSION_ID: story.labels.get("session_id"),
-                "stageflow.run.id": story.run_id,
-                "stageflow.run.status": story.status,
-                "stageflow.run.deciding_stage": story.deciding_stage,
-                "stageflow.run.execution_mode": story.labels.get("execution_mode"),
-                "stageflow.request.id": story.labels.get("request_id"),
-                "stageflow.reason": story.reason if error_type is None else None,
-                semconv.ERROR_TYPE: error_type,
-            },
+            attributes_of(
+                {
+                    semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_INVOKE_WORKFLOW,
+                    semconv.GEN_AI_WORKFLOW_NAME: story.pipeline,
+                    semconv.SESSION_ID: story.labels.get("session_id"),
+                    "stageflow.run.id": story.run_id,
+                    "stageflow.run.status": story.status,
+                    "stageflow.run.deciding_stage": story.deciding_stage,
+                    "stageflow.run.execution_mode": story.labels.get("execution_mode"),
+                    "stageflow.request.id": story.labels.get("request_id"),
+                    "stageflow.reason": story.reason if error_type is None else None,
+                    semconv.ERROR_TYPE: error_type,
+                }
+            ),
             events=[
                 *(_skip_event(each) for each in passed_by),
                 *(_event(note) for note in story.notes if note.type == "pipeline.route"),
@@ -133,19 +138,26 @@ class SpanWriter:
     def noted(self, story: RunStory, note: Note) -> None:
         """It is told with what it belongs to."""
 
-    def _call(self, run: _Ids, parent: str, number: int, call: ProviderCall) -> None:
+    def _ids_of(self, story: RunStory) -> _Ids | None:
+        """Looked up once for events of one run that come together, as most of them do."""
+        latest = self._latest
+        if latest is None or latest[0] is not story:
+            latest = self._latest = story, _Ids.of(story)
+        return latest[1]
+
+    def _call(self, run: _Ids, parent: SpanContext, number: int, call: ProviderCall) -> None:
         attributes = call.attributes
         operation = attributes.get(semconv.GEN_AI_OPERATION_NAME) or "call"
         model = attributes.get(semconv.GEN_AI_REQUEST_MODEL) or ""
-        own = blake2b(f"{parent}/call/{number}".encode(), digest_size=8).hexdigest()
+        named = f"{parent.span_id:016x}/call/{number}".encode()
         self._write(
             f"{operation} {model}".rstrip(),
-            run.context(own),
-            run.context(parent),
+            run.context(blake2b(named, digest_size=8).hexdigest()),
+            parent,
             SpanKind.CLIENT,
             call.started_at,
             call.ended_at,
-            {**attributes, **call.contents},
+            attributes_of({**attributes, **call.contents}),
         )
 
     def _write(
@@ -156,22 +168,22 @@ class SpanWriter:
         kind: SpanKind,
         started_at: float,
         ended_at: float | None,
-        attributes: Mapping[str, Any],
+        attributes: dict[str, AttributeValue],
         *,
-        links: Sequence[Link | None] = (),
+        links: Sequence[Link] = (),
         events: Sequence[Event] = (),
         error: str | None = None,
     ) -> None:
-        status = Status() if error is None else Status(StatusCode.ERROR, text_of(error))
+        status = self._unset if error is None else Status(StatusCode.ERROR, text_of(error))
         self._finish(
             ReadableSpan(
                 text_of(name),
                 context,
                 parent,
                 self._resource,
-                attributes_of(attributes),
+                attributes,
                 events,
-                [link for link in links if link is not None],
+                links,
                 kind,
                 status=status,
                 start_time=_ns(started_at),
@@ -182,32 +194,48 @@ class SpanWriter:
 
 
 class _Ids:
-    """Where a run is in its trace, by the labels of its events."""
+    """Where a run is in its trace, by the labels of its events, and what all its attempts say."""
 
-    __slots__ = ("_flags", "_trace_id", "parent_id", "span_id")
+    __slots__ = ("_attempts", "_flags", "_span_id", "_trace_id", "attributes", "own", "parent")
 
-    def __init__(self, labels: Mapping[str, Any]) -> None:
+    def __init__(self, story: RunStory) -> None:
+        labels = story.labels
         self._trace_id = int(labels["trace_id"], 16)
-        self.span_id: str = labels["span_id"]
-        self.parent_id: str | None = labels.get("parent_span_id")
         self._flags = TraceFlags(TraceFlags.SAMPLED)
+        self._attempts: dict[tuple[str, int], SpanContext] = {}
+        self._span_id: str = labels["span_id"]
+        self.own = self.context(self._span_id)
+        parent_id = labels.get("parent_span_id")
+        self.parent = None if parent_id is None else self.context(parent_id)
+        self.attributes: dict[str, AttributeValue] = {
+            "stageflow.pipeline.name": text_of(story.pipeline),
+            "stageflow.run.id": text_of(story.run_id),
+        }
 
     @classmethod
     def of(cls, story: RunStory) -> _Ids | None:
         """``None`` for a run without spans."""
         labels = story.labels
         is_sampled = labels.get("trace_id") and labels.get("trace_flags") == "01"
-        return cls(labels) if is_sampled else None
+        return cls(story) if is_sampled else None
 
     def context(self, span_id: str) -> SpanContext:
         return SpanContext(self._trace_id, int(span_id, 16), False, self._flags)
 
-    def link(self, stage: str, story: RunStory) -> Link | None:
-        """To the last attempt of a stage that was waited for; ``None`` where it had none."""
-        number = story.last_number(stage)
-        if not number:
-            return None
-        return Link(self.context(attempt_span_id(self.span_id, stage, number)))
+    def attempt(self, stage: str, number: int) -> SpanContext:
+        """That of an attempt, which those that waited for it are linked to."""
+        known = self._attempts.get((stage, number))
+        if known is None:
+            span_id = attempt_span_id(self._span_id, stage, number)
+            known = self._attempts[stage, number] = self.context(span_id)
+        return known
+
+    def links(self, story: RunStory, attempt: Attempt) -> list[Link]:
+        """To the last attempt of each stage that was waited for, if it had one."""
+        numbered = [
+            (stage, story.last_number(stage)) for stage in (*attempt.dependencies, *attempt.after)
+        ]
+        return [Link(self.attempt(stage, number)) for stage, number in numbered if number]
 
 
 class _Said:
@@ -241,13 +269,15 @@ def _ns(at: float) -> int:
     return int(min(max(0.0, at), _LATEST_S) * _NS)
 
 
-def _raised(attempt: Attempt) -> list[Event]:
-    """What a failed attempt ended with."""
-    error = _error(attempt)
-    if error is None:
-        return []
-    told = {"exception.type": error_type_of_attempt(attempt), "exception.message": error}
-    return [Event("exception", attributes_of(told), _ns(attempt.closed_at or 0.0))]
+def _events(attempt: Attempt, said: _Said | None, error: str | None) -> list[Event]:
+    """What the runtime noted, what the stage says, and what a failed attempt ended with."""
+    events = [_event(note) for note in attempt.notes if note.type in _RUNTIME_NOTES]
+    if said is not None:
+        events += said.events
+    if error is not None:
+        told = {"exception.type": error_type_of_attempt(attempt), "exception.message": error}
+        events.append(Event("exception", attributes_of(told), _ns(attempt.closed_at or 0.0)))
+    return events
 
 
 def _error(attempt: Attempt) -> str | None:
@@ -255,10 +285,6 @@ def _error(attempt: Attempt) -> str | None:
         return "Its run was lost."
     is_bad = attempt.outcome.is_failure or attempt.outcome is Outcome.REJECTED
     return str(attempt.data.get("error") or "") if is_bad else None
-
-
-def _is_told(note: Note) -> bool:
-    return note.type in _RUNTIME_NOTES
 
 
 def _event(note: Note) -> Event:

@@ -14,18 +14,23 @@ from stageflow_actors import RayRuntime, flush_events
 from tests.benchmarks.bare_ray import start_coordinator, start_stages, until_ready
 from tests.benchmarks.chain_peers import SAID
 from tests.benchmarks.figures import Row, timed_figure
-from tests.benchmarks.measure import Effort, Probe, Rounds, compare
+from tests.benchmarks.measure import Comparison, Effort, Probe, Rounds, compare
 from tests.benchmarks.our_chain import our_chain, run_once
 from tests.benchmarks.processes import until_gone
 from tests.benchmarks.sessions import local_ray
 
 _MANY, _TWO = 8, 2
+_SESSIONS = 3
 _MILLISECONDS = 1e3
 _PEER = "bare actors"
 
 
 async def rows(effort: Effort) -> AsyncIterator[Row]:
-    """Eight stages until they are up, and two until the first result."""
+    """Eight processes until they are up, eight stages, and two until the first result."""
+    pairs = 1 if effort.is_quick else _SESSIONS
+    yield timed_figure(
+        f"{_MANY} processes started at once", "ms", "plain Ray", await _starts(pairs), at_most=0.5
+    )
     rounds = Rounds(effort.few, turns=1, warm_up=0)  # two small deployments warm up
     with local_ray():
         await _our_start(_TWO, 1)()
@@ -38,6 +43,17 @@ async def rows(effort: Effort) -> AsyncIterator[Row]:
         yield timed_figure(
             f"First result of {_TWO} stages", "ms", f"{_TWO + 1} {_PEER}", first, at_most=1.5
         )
+
+
+async def _starts(pairs: int) -> Comparison:
+    """Bare actors in a Ray that forks its processes, and in one that does not, by turns."""
+    took: dict[bool, list[float]] = {True: [], False: []}
+    for _pair in range(pairs):
+        for forks, times in took.items():
+            with local_ray(forks):
+                await _bare_start(_MANY, 0)()  # those that Ray has at hand are used up
+                times.append(await _bare_start(_MANY, 0)())
+    return Comparison(tuple(took[True]), tuple(took[False]))
 
 
 def _our_start(stages: int, runs: int) -> Probe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import ray
 
@@ -12,9 +12,9 @@ from stageflow_actors.actors.forkserver.interpreter import forked_workers
 
 
 @contextmanager
-def local_ray() -> Iterator[None]:
+def local_ray(forks: bool = True) -> Iterator[None]:
     """Start Ray as ``RayRuntime`` does, and stop it."""
-    with forked_workers():
+    with forked_workers() if forks else nullcontext():
         ray.init(
             address="local",
             include_dashboard=False,
