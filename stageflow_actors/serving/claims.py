@@ -32,6 +32,10 @@ class Claims:
     def __len__(self) -> int:
         return len(self._claims)
 
+    def __contains__(self, name: tuple[str, str]) -> bool:
+        """Whether that tenant's key stands for a run, or for one that is being started."""
+        return name in self._claims
+
     async def once(
         self, tenant: str, key: RunKey, start: Callable[[], Awaitable[RunRecord]]
     ) -> RunRecord:
@@ -59,12 +63,17 @@ class Claims:
         return None if name is None else RunKey(name[1], self._claims[name].fingerprint)
 
     def take(self, record: RunRecord, key: RunKey) -> None:
-        """From now on ``key`` stands for a run that was started elsewhere."""
+        """From now on ``key`` stands for a run that was started elsewhere, unless it stands for one
+        of this place: who asks goes on to get the same answer.
+        """
+        name = (record.tenant, key.key)
+        if name in self._claims:
+            return
         started: asyncio.Future[RunRecord] = asyncio.get_running_loop().create_future()
         started.set_result(record)
         claim = _Claim(key.fingerprint, started)
         claim.record = record
-        name = self._keys[record] = (record.tenant, key.key)
+        self._keys[record] = name
         self._claims[name] = claim
 
     def forget(self, record: RunRecord) -> None:

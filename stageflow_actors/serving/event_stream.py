@@ -52,6 +52,7 @@ class EventStream(Response):
         self._service = service
         self._reading = reading
         self._found = found
+        self._number = reading.after
         self._sent_bytes = 0
         self._cancels_when_left = cancels_when_left
 
@@ -88,19 +89,20 @@ class EventStream(Response):
             pass  # the client has gone
 
     async def _send_frames(self, send: Send) -> None:
-        found, number = self._found, self._reading.after
+        try:
+            await self._send_entries(send)
+        except ProblemError:  # the run or what comes next is not kept any more, or out of reach
+            await self._put(send, closing_frame(self._number))
+
+    async def _send_entries(self, send: Send) -> None:
+        found = self._found
         while True:
             for entry in found.entries:
                 if not await self._is_taken(send, entry):
                     return
-                number = entry.number
             if found.is_over:
                 return
-            try:
-                found = await self._next(found.after)
-            except ProblemError:  # the run or what comes next is not kept any more
-                await self._put(send, closing_frame(number))
-                return
+            found = await self._next(found.after)
             if not found.entries and not found.is_over:
                 await self._put(send, HEARTBEAT)
 
@@ -113,6 +115,7 @@ class EventStream(Response):
         began = time.monotonic()  # the clock of some event loops stands still within a turn
         made = frame(entry)
         await self._put(send, made)
+        self._number = entry.number
         if entry.type == ENDED:
             return True
         settings = self._service.settings

@@ -24,7 +24,7 @@ logger = logging.getLogger("stageflow_actors.serving")
 
 
 class KeptRun(NamedTuple):
-    """A run that has ended, as it travels to another process."""
+    """A run that ended ``age_s`` seconds ago, as it travels to another process."""
 
     run_id: UUID
     served_as: str
@@ -33,6 +33,7 @@ class KeptRun(NamedTuple):
     document: bytes
     entries: tuple[Entry, ...]
     key: RunKey | None
+    age_s: float = 0.0
 
 
 class RunRecord:
@@ -102,11 +103,17 @@ class RunRecord:
         record.tape = Tape.of(kept.entries, settings)
         return record
 
-    def kept(self, key: RunKey | None) -> KeptRun:
-        """As it travels, once it has ended; ``key`` is what stands for it."""
-        entries = self.tape.entries
+    def kept(self, key: RunKey | None, age_s: float) -> KeptRun:
+        """As it travels, ``age_s`` after it ended; ``key`` is what stands for it."""
         return KeptRun(
-            self.run_id, self.served_as, self.tenant, self.state, self.document, entries, key
+            self.run_id,
+            self.served_as,
+            self.tenant,
+            self.state,
+            self.document,
+            self.tape.entries,
+            key,
+            age_s,
         )
 
     @property

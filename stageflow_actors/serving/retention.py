@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
 
 Key = TypeVar("Key")
@@ -25,8 +26,8 @@ class _Kept(NamedTuple):
 class Retention(Generic[Key]):
     """Keeps the last to end: ``kept_s`` long, at most ``max_runs``, of at most ``max_bytes``.
 
-    Times are seconds of a clock that never goes back. Each call is constant work, and once more
-    for each that goes.
+    Times are seconds of a clock that never goes back. But for ``inherit`` each call is constant
+    work, and once more for each that goes.
     """
 
     __slots__ = (
@@ -60,15 +61,34 @@ class Retention(Generic[Key]):
         self._kept[key] = _Kept(size, now + self._kept_s)
         self._bytes += size
         if size > self._max_bytes:
-            self._drop(key)
-            self._crowded_out += 1
+            self._crowd_out(key)
             return [*gone, key]
-        while len(self._kept) > self._max_runs or self._bytes > self._max_bytes:
-            first = next(iter(self._kept))
-            self._drop(first)
-            self._crowded_out += 1
-            gone.append(first)
-        return gone
+        return [*gone, *self._make_room()]
+
+    def inherit(self, ended: Iterable[tuple[Key, int, float]], now: float) -> list[Key]:
+        """Keep what ended elsewhere: a key, its size, and how many seconds ago. It stands among the
+        others as if it had ended here, so it takes the room of none that ended later. As ``keep``,
+        it gives those that go; with n of them together, it is n log n work.
+
+        Raises:
+            ValueError: one is kept already.
+        """
+        too_large = []
+        for key, size, age_s in ended:
+            if key in self._kept:
+                raise ValueError(f"{key!r:.80} is kept already.")
+            self._kept[key] = _Kept(size, now - age_s + self._kept_s)
+            self._bytes += size
+            if size > self._max_bytes:
+                too_large.append(key)
+        for key in too_large:
+            self._crowd_out(key)
+        self._kept = OrderedDict(sorted(self._kept.items(), key=lambda item: item[1].until))
+        return [*too_large, *self.expire(now), *self._make_room()]
+
+    def age_s(self, key: Key, now: float) -> float:
+        """How long ago one ended that is kept."""
+        return now - (self._kept[key].until - self._kept_s)
 
     def expire(self, now: float) -> list[Key]:
         """Those whose time is up."""
@@ -85,6 +105,18 @@ class Retention(Generic[Key]):
     def stats(self) -> RetentionStats:
         """What is kept, and what went."""
         return RetentionStats(len(self._kept), self._bytes, self._expired, self._crowded_out)
+
+    def _make_room(self) -> list[Key]:
+        gone = []
+        while len(self._kept) > self._max_runs or self._bytes > self._max_bytes:
+            first = next(iter(self._kept))
+            self._crowd_out(first)
+            gone.append(first)
+        return gone
+
+    def _crowd_out(self, key: Key) -> None:
+        self._drop(key)
+        self._crowded_out += 1
 
     def _drop(self, key: Key) -> None:
         self._bytes -= self._kept.pop(key).size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -60,15 +60,22 @@ class RunBook:
             self._leave(record)
             self._go(self._retention.keep(record.run_id, record.size, time.monotonic()))
 
-    def take(self, record: RunRecord) -> None:
-        """Keep a run that has ended elsewhere, as if it had ended now."""
-        if record.run_id not in self._records:
+    def take(self, ended: Iterable[tuple[RunRecord, float]]) -> None:
+        """Keep runs that ended elsewhere, so many seconds ago, and are not here."""
+        taken = []
+        for record, age_s in ended:
             self._records[record.run_id] = record
-            self._go(self._retention.keep(record.run_id, record.size, time.monotonic()))
+            taken.append((record.run_id, record.size, age_s))
+        self._go(self._retention.inherit(taken, time.monotonic()))
 
-    def ended_runs(self) -> list[RunRecord]:
-        """Every run that is kept, and has ended."""
-        return [record for record in self._records.values() if record.is_ended]
+    def ended_runs(self) -> list[tuple[RunRecord, float]]:
+        """Every run that is kept, and how many seconds ago it ended."""
+        now = time.monotonic()
+        return [
+            (record, self._retention.age_s(record.run_id, now))
+            for record in self._records.values()
+            if record.is_ended
+        ]
 
     def sweep(self) -> None:
         """Let go of those that were kept long enough."""

@@ -69,17 +69,29 @@ class RunDesk:
         """The ids of runs that have not ended."""
         return [record.run_id for record in self._book.live()]
 
-    def kept(self) -> list[KeptRun]:
-        """The runs that have ended, for whoever takes over."""
-        return [each.kept(self._claims.key_of(each)) for each in self._book.ended_runs()]
+    async def kept(self) -> list[KeptRun]:
+        """The runs that have ended, for whoever takes over; those that were cancelled at the end
+        have ``drain_s`` to get there.
+        """
+        endings = [each.ending for each in self._book.live() if each.ending is not None]
+        if endings:
+            await asyncio.wait(endings, timeout=self._settings.drain_s)
+        return [
+            record.kept(self._claims.key_of(record), age_s)
+            for record, age_s in self._book.ended_runs()
+        ]
 
     def take(self, runs: Iterable[KeptRun]) -> None:
         """Take over runs that have ended elsewhere, and the keys that stand for them."""
+        taken = []
         for kept in runs:
+            if self._book.known(str(kept.run_id)) is not None:
+                continue  # told twice
             record = RunRecord.of(kept, self._settings)
             if kept.key is not None:
                 self._claims.take(record, kept.key)
-            self._book.take(record)
+            taken.append((record, kept.age_s))
+        self._book.take(taken)
 
     def stats(self) -> BookStats:
         """What is here, in numbers."""
@@ -147,6 +159,10 @@ class RunDesk:
         record = self._book.known(run_id)
         if record is not None:
             record.leave(reader)
+
+    def has_key(self, tenant: str, key: str) -> bool:
+        """Whether a run of this desk has that ``Idempotency-Key``."""
+        return (tenant, key) in self._claims
 
     async def _start(self, order: RunOrder) -> RunRecord:
         caller = order.caller

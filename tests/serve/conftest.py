@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import httpx
@@ -44,3 +45,16 @@ def client(door):
 def gate(tmp_path):
     """A gate that is shut."""
     return tmp_path / "gate"
+
+
+@pytest.fixture
+async def world(monkeypatch):
+    """Keepers and replicas without Ray."""
+    from stageflow_actors.serving import ServingSettings
+    from tests.serve.fake_keepers import World
+
+    made = World(monkeypatch, ServingSettings(drain_s=30.0, keeper_lost_s=30.0))
+    async with asyncio.timeout(60.0):
+        yield made
+        made.gate.opened.set()
+        await made.close()

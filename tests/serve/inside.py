@@ -92,7 +92,7 @@ def streams(replica: Any) -> int:
 
 def runs(keeper: Any) -> Counter[str]:
     """Runs that there were and that go on; who is waited for, and who waits."""
-    book = keeper._desk._book
+    book = keeper._desk.behind._book
     return Counter(
         {
             "begun": len(book._records) + len(book._gone),
@@ -105,7 +105,7 @@ def runs(keeper: Any) -> Counter[str]:
 
 def tape_sizes(keeper: Any) -> list[int]:
     """Bytes on the tape of each run that has not ended."""
-    return [record.tape.size for record in keeper._desk._book.live()]
+    return [record.tape.size for record in keeper._desk.behind._book.live()]
 
 
 class Inside:

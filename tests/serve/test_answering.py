@@ -23,7 +23,7 @@ class Slow:
         await self.may.wait()
         return run_id
 
-    run = cancel = read = leave = look
+    run = again = cancel = read = leave = settle = look
 
 
 async def told(answering, number, *messages):

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.ray
 
 
 FIRST = {"plain": "tests.serve.flows:plain", "gated": "tests.serve.flows:gated"}
+ASYNC = "respond-async"
 SECOND = {**FIRST, "plain": "tests.serve.flows:plain_anew"}
 
 
@@ -44,9 +45,12 @@ def test_a_new_version_takes_over_without_an_error_and_knows_the_old_runs(door, 
             until(lambda: seen, "an answer")
             keyed = {"Idempotency-Key": "k"}
             before = client.post("/v1/pipelines/plain/runs", json={}, headers=keyed)
-            running = start(client, "gated", input_text=str(gate))
+            asked = {"json": {"input_text": str(gate)}, "headers": {**keyed, "Prefer": ASYNC}}
+            running = where(client, client.post("/v1/pipelines/gated/runs", **asked))
             old = set(door.keepers())
             door.deploy(pipelines=SECOND)
+            assert old & set(door.keepers()), "the run goes on at the first version"
+            assert where(client, client.post("/v1/pipelines/gated/runs", **asked)) == running
             gate.touch()
             until(lambda: not old & set(door.keepers()), "the end of the first version")
             after = client.post("/v1/pipelines/plain/runs", json={}).json()
@@ -54,7 +58,7 @@ def test_a_new_version_takes_over_without_an_error_and_knows_the_old_runs(door, 
             assert client.get(where(client, before)).content == before.content
             again = client.post("/v1/pipelines/plain/runs", json={}, headers=keyed)
             assert again.content == before.content
-            assert ended(client, running)["state"] == "ok"
+            assert ended(client, running)["result"]["outputs"]["wait"]["data"] == {"executions": 1}
             stopping.set()
             asking.join()
             assert {status for status, _path, _text in seen} == {200}

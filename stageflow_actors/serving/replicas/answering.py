@@ -11,9 +11,10 @@ from stageflow_actors.actors.exchange import Exchange, Exchanges
 from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.errors import StageflowError
 from stageflow_actors.model.settings import Settings
-from stageflow_actors.serving.desk import Desk, Entries, Shown
+from stageflow_actors.serving.desk import Entries, Shown
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.problems import problem_of
+from stageflow_actors.serving.replicas.coming_desk import ComingDesk
 from stageflow_actors.serving.replicas.messages import Answer, Ask, Leave, problem_to_wire
 
 logger = logging.getLogger("stageflow_actors.serving")
@@ -22,13 +23,21 @@ _SIZE = 200
 
 
 class Answering:
-    """Only what a ``Desk`` has can be asked for."""
+    """Only what a ``ComingDesk`` has can be asked for."""
 
-    def __init__(self, desk: Desk, settings: Settings) -> None:
+    def __init__(self, desk: ComingDesk, settings: Settings) -> None:
         self._methods = MappingProxyType(
             {
                 each.__name__: each
-                for each in (desk.run, desk.look, desk.cancel, desk.read, desk.leave)
+                for each in (
+                    desk.run,
+                    desk.again,
+                    desk.look,
+                    desk.cancel,
+                    desk.read,
+                    desk.leave,
+                    desk.settle,
+                )
             }
         )
         self._exchanges = Exchanges(self._take, settings)

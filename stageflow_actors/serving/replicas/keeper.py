@@ -16,16 +16,18 @@ from contextlib import AsyncExitStack, suppress
 import ray
 from ray.exceptions import RayError
 
+from stageflow_actors.actors.control import CONTROL
 from stageflow_actors.actors.direct_door import Direct
 from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.ray_runtime import RayRuntime
 from stageflow_actors.serving.records import KeptRun
 from stageflow_actors.serving.replicas.answering import Answering
+from stageflow_actors.serving.replicas.coming_desk import ComingDesk
+from stageflow_actors.serving.replicas.key_places import Name
 from stageflow_actors.serving.replicas.messages import replica_of
-from stageflow_actors.serving.replicas.places import Place, has_serve, keepers_beside
+from stageflow_actors.serving.replicas.places import KNOWN_S, Place, has_serve, keepers_beside
 from stageflow_actors.serving.replicas.served_app import ServedApp
 from stageflow_actors.serving.replicas.tenure import Tenure
-from stageflow_actors.serving.run_desk import RunDesk
 from stageflow_actors.serving.run_desks import run_desks
 from stageflow_actors.telemetry.environment import configure_from_environment
 from stageflow_actors.telemetry.log_environment import begin_logs
@@ -44,8 +46,9 @@ class Keeper(Direct):
         self._stack = AsyncExitStack()
         self._opening: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._desk: RunDesk | None = None
-        self._answering: Answering | None = None
+        self._born = time.time()
+        self._desk = ComingDesk()
+        self._answering = Answering(self._desk, app.runtime)
         self._is_retiring = False
         self._joining: Counter[str] = Counter()
         bounds = app.settings
@@ -82,18 +85,27 @@ class Keeper(Direct):
         """Take note that a replica has left in order."""
         self._tenure.left(replica, time.monotonic())
 
-    async def inherit(self, runs: Sequence[KeptRun]) -> bool:
-        """Take over the ended runs of another version; ``False``: it is about to go, too."""
+    @ray.method(concurrency_group=CONTROL)
+    async def born(self) -> float:
+        """When it was started, in seconds of the epoch."""
+        return self._born
+
+    async def inherit(
+        self, runs: Sequence[KeptRun], places: Sequence[tuple[Name, Place]] = ()
+    ) -> bool:
+        """Take over the ended runs of another version, and what it knows of the places of keys;
+        ``False``: it is about to go, too.
+        """
         with suppress(Exception):  # told to whoever joins
             await self._opened()
-        if self._desk is None or self._is_retiring:
+        if self._desk.behind is None or self._is_retiring:
             return False
-        self._desk.take(runs)
+        self._desk.behind.take(runs)
+        self._desk.key_places.take(places)
         return True
 
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
         """As ``Answering.exchange``."""
-        assert self._answering is not None, "whoever asks has joined"
         return await self._answering.exchange(caller, parcel)
 
     async def _opened(self) -> None:
@@ -116,8 +128,11 @@ class Keeper(Direct):
         except BaseException:
             self._is_retiring = True  # whoever asks next shall begin anew
             raise
-        self._desk = desks[self._place.pipeline]
-        self._answering = Answering(self._desk, self._app.runtime)
+        if await asyncio.to_thread(keepers_beside, self._place):
+            # Before it has runs all replicas know of it: what they know is KNOWN_S old at most,
+            # and as long again is for what they have asked meanwhile.
+            await asyncio.sleep(self._born + 2 * KNOWN_S - time.time())
+        self._desk.behind = desks[self._place.pipeline]
         await self.open_door(self.exchange, self._app.runtime)
 
     async def _watch(self) -> None:
@@ -141,24 +156,38 @@ class Keeper(Direct):
         self._forget_lost_readers()
 
     async def _retire(self) -> None:
-        try:
-            await self._stack.aclose()
-            await self._bequeath()
-        except Exception:
-            logger.exception("%s did not close in order.", self._place.name)
+        for step in (self._stack.aclose, self._bequeath):
+            try:
+                await step()
+            except Exception:  # what has ended is handed over, however the pipeline was closed
+                logger.exception("%s did not close in order.", self._place.name)
         ray.kill(ray.get_runtime_context().current_actor)
 
     def _forget_lost_readers(self) -> None:
         """What those of a lost replica have not read shall hold nobody up."""
         replicas = self._tenure.replicas
-        if self._desk is not None:
-            self._desk.leave_all(lambda reader: replica_of(reader) not in replicas)
+        if self._desk.behind is not None:
+            self._desk.behind.leave_all(lambda reader: replica_of(reader) not in replicas)
 
     async def _bequeath(self) -> None:
-        """Hand the ended runs over to another version, if there is one."""
-        runs = [] if self._desk is None else self._desk.kept()
-        heirs = await asyncio.to_thread(keepers_beside, self._place) if runs else {}
-        for heir in heirs.values():
-            with suppress(RayError):  # it may be on its way out, too
-                if await heir.inherit.remote(runs):
+        """Hand the ended runs over to another version, if there is one: to the oldest, which is
+        asked for keys next.
+        """
+        if self._desk.behind is None:
+            return
+        runs, places = await self._desk.behind.kept(), self._desk.key_places.told()
+        if not runs and not places:
+            return
+        heirs = await asyncio.to_thread(keepers_beside, self._place)
+        births = await asyncio.gather(
+            *(each.born.remote() for each in heirs.values()), return_exceptions=True
+        )
+        alive = [
+            (born, place)
+            for born, place in zip(births, heirs, strict=True)
+            if isinstance(born, float)  # else it is on its way out, too
+        ]
+        for _born, place in sorted(alive):
+            with suppress(RayError):
+                if await heirs[place].inherit.remote(runs, places):
                     return

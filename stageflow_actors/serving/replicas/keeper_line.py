@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from math import inf
 from typing import Any
 from uuid import uuid4
+
+from ray.exceptions import RayError
 
 from stageflow_actors.actors.asking import ask
 from stageflow_actors.actors.channel import Channel
@@ -13,6 +16,7 @@ from stageflow_actors.actors.mail import Mail
 from stageflow_actors.actors.ray_errors import CallFault
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.serving.replicas.messages import Answer, Ask, Leave, problem_of_wire
+from stageflow_actors.serving.replicas.places import Place
 
 _SIZE = 300
 
@@ -22,9 +26,15 @@ class KeeperLostError(Exception):
 
 
 class KeeperLine:
-    """Many requests on their way in few calls; each is answered when it can be."""
+    """Many requests on their way in few calls; each is answered when it can be.
 
-    def __init__(self, keeper: Any, settings: Settings) -> None:
+    ``place`` is that of the keeper; ``born`` is when it was started, once it was ``met``.
+    """
+
+    def __init__(self, keeper: Any, place: Place, settings: Settings) -> None:
+        self.place = place
+        self.born = inf
+        self._keeper = keeper
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
         self.is_lost = False
@@ -51,6 +61,13 @@ class KeeperLine:
             if self._waiting.pop(number, None) is not None:
                 self._channel.put(Leave(number), _SIZE)
             raise
+
+    async def meet(self) -> None:
+        """Have it tell when it was started. One that is gone is lost."""
+        try:
+            self.born = await self._keeper.born.remote()
+        except RayError:
+            self.lose()
 
     def _is_waiting(self) -> bool:
         return bool(self._waiting)

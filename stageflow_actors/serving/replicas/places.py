@@ -10,6 +10,9 @@ import ray
 from ray.util import list_named_actors
 
 NAMESPACE = "stageflow_actors"
+KNOWN_S = 1.0
+"""How old what a replica knows of the keepers of other versions may be. A keeper takes no run until
+all have had so long to notice it."""
 _SERVE = ("SERVE_CONTROLLER_ACTOR", "serve")
 
 
