@@ -53,6 +53,7 @@ class RayConnection:
         self,
         address: str | None,
         code: Path | str | Sequence[Path | str] | None,
+        *,
         forks: bool = True,
     ) -> None:
         self._address = address
@@ -90,7 +91,10 @@ class RayConnection:
             _check_reachable(address)
             logger.info("Joining the Ray at %s.", masked(address))
         try:
-            with forked_workers() if self._forks and address == LOCAL else nullcontext():
+            is_plain = (
+                address == LOCAL and not self._code
+            )  # Ray sets up what has code in another way
+            with forked_workers() if self._forks and is_plain else nullcontext():
                 ray.init(address=address, **self._options(), **_own_options(address))
         except Exception as error:
             ray.shutdown()  # what of it has been started

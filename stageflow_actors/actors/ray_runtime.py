@@ -63,7 +63,7 @@ class RayRuntime(Runtime):
                 code="DEPLOYMENT-STORE",
             )
         self._store_path = None if idempotency_store is None else os.fspath(idempotency_store)
-        self._connection = RayConnection(address, code, self.settings.fork_processes)
+        self._connection = RayConnection(address, code, forks=self.settings.fork_processes)
         self._warm = WarmDeployments(self.settings.max_idle_deployments)
         if self.settings.ray_metrics:
             self._feed.metering.record_also(_ray_recorder())

@@ -41,7 +41,7 @@ class Settings(BaseModel):
 
     fork_processes: bool = True
     """Whether a Ray that is started here forks the processes of stages from one that has imported
-    Ray and this library, which takes a fifth of the time; on Linux only."""
+    Ray and this library, which takes a fifth of the time. On Linux only."""
 
     ray_metrics: bool = False
     """Whether metrics go through Ray's own, too, which its nodes offer to Prometheus."""

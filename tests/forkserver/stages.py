@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import uuid
 from pathlib import Path
+
+LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT")]
 
 
 class Tells:
@@ -22,10 +25,14 @@ class Tells:
             "flags": repr(sys.flags),
             "folder": str(Path.cwd()),
             "main": sys.modules["__main__"].__file__,
+            "limits": [resource.getrlimit(each) for each in LIMITS],
             "nice": os.nice(0),
+            "oom": Path("/proc/self/oom_score_adj").read_text(),
+            "original": [word.partition("=")[0] for word in sys.orig_argv],
             "path": sys.path,
             "program": sys.executable,
             "session": os.getsid(0),
+            "umask": Path("/proc/self/status").read_text().partition("Umask:")[2].split()[0],
             "signals": {str(each): handler_of(each) for each in signal.valid_signals()},
             "mask": sorted(map(str, signal.pthread_sigmask(signal.SIG_BLOCK, []))),
         }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
 import sys
 
 import psutil
@@ -16,14 +14,6 @@ from tests.forkserver.stages import Tells, command
 pytestmark = [pytest.mark.ray, pytest.mark.skipif(sys.platform != "linux", reason="Linux only")]
 
 PATIENCE_S = 30
-ASK_AS_NOBODY = """
-import os, socket, sys
-os.setuid(65534)
-with socket.socket(socket.AF_UNIX) as line:
-    line.connect("\\0" + sys.argv[1])
-    line.settimeout(30)
-    sys.exit(line.recv(1) != b"")
-"""
 
 
 @pytest.fixture
@@ -117,44 +107,5 @@ def test_nothing_is_left_of_who_asked_or_of_who_ended(ray_session, actors):
     assert psutil.STATUS_ZOMBIE not in states
 
 
-def test_a_request_that_breaks_off_or_is_none_costs_the_next_one_nothing(actors):
-    _forked, _pid, server = forked_of(actors)
-    for said in (
-        b"",
-        b"\0\0",
-        b"\0\0\0\x08abc",
-        b"\0\0\0\x04abcd",
-        b"\0\0\0\x0a\0\0\0\1\0\0\0\1ab",
-    ):
-        with line_to(server) as line:
-            line.sendall(said)
-            line.shutdown(socket.SHUT_WR)
-            assert line.recv(1) == b""
-    _forked, _pid, same = forked_of(actors)
-    assert same == server
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as another user")
-def test_another_user_gets_nothing_from_it(actors):
-    _forked, _pid, server = forked_of(actors)
-    before = psutil.Process(server).children()
-    asked = subprocess.run([sys.executable, "-c", ASK_AS_NOBODY, name_of(server)], timeout=60)
-    assert asked.returncode == 0
-    assert psutil.Process(server).children() == before
-
-
 def environment_of(pid):
     return psutil.Process(pid).environ()
-
-
-def name_of(server):
-    environment = environment_of(server)
-    raylet, job = environment["RAY_RAYLET_PID"], environment["RAY_JOB_ID"]
-    return f"stageflow-actors/{os.getuid()}/{raylet}/{job}"
-
-
-def line_to(server):
-    line = socket.socket(socket.AF_UNIX)
-    line.settimeout(PATIENCE_S)
-    line.connect(f"\0{name_of(server)}")
-    return line

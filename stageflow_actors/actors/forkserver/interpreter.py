@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import multiprocessing.spawn  # noqa: F401 - it keeps the sys.executable of when it is imported
 import os
 import shlex
 import subprocess
@@ -15,6 +15,7 @@ from pathlib import Path
 logger = logging.getLogger("stageflow_actors")
 
 _LAUNCHER = "launcher.py"
+_SCRIPT = "stageflow-actors-python"
 _PROBE_S = 10.0
 
 
@@ -23,47 +24,51 @@ def forked_workers() -> Iterator[None]:
     """Inside, ``ray.init(address="local")`` starts a Ray that forks its workers. Linux only.
 
     Ray starts its workers with the ``sys.executable`` of whoever starts it, for as long as it is
-    up: a script of this user's cache folder has to be there as long. Where it cannot be, workers
-    are started as always, and the log says why.
+    up. So the launcher is started by a script that this process holds, in memory: it is there as
+    long as a Ray of this process is. Where that cannot be, workers are started as always, and the
+    log says why.
     """
     python = sys.executable
     script = _script(python) if sys.platform == "linux" else None
     if script is None:
         yield
         return
-    sys.executable = str(script)
+    sys.executable = script
     try:
         yield
     finally:
         sys.executable = python
 
 
-def _script(python: str) -> Path | None:
-    command = shlex.join([python, "-IS", str(Path(__file__).with_name(_LAUNCHER)), python])
-    text = f'#!/bin/sh\nexec {command} "$@"\n'
+def _script(python: str) -> str | None:
+    launcher = shlex.quote(str(Path(__file__).with_name(_LAUNCHER)))
+    plain = shlex.quote(python)
+    text = (
+        "#!/bin/sh\n"
+        f'[ -r {launcher} ] && exec {plain} -IS {launcher} {plain} "$@"\n'
+        f'exec {plain} "$@"\n'
+    )
     try:
-        script = _cache() / f"python-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-        _write(script, text)
-        probe = [str(script), "-IS", "-c", ""]
+        os.close(os.pidfd_open(os.getpid()))  # as the server will
+        script = f"/proc/{os.getpid()}/fd/{_held(os.fsencode(text))}"
+        probe = [script, "-IS", "-c", ""]
         subprocess.run(probe, check=True, timeout=_PROBE_S)  # noqa: S603 - written just now
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        logger.warning("Processes of stages are started slowly, not forked: %s", error)
+    except (AttributeError, OSError, subprocess.SubprocessError) as error:
+        logger.warning("Processes of stages are started one by one, not forked: %s", error)
         return None
     return script
 
 
-def _cache() -> Path:
-    """A folder that lasts as long as Ray may be up, which one for temporary files may not."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "stageflow-actors"
+def _held(text: bytes) -> int:
+    """The number of a file that is in memory, and stays: it is the same one every time."""
+    for each in Path("/proc/self/fd").iterdir():
+        if each.is_symlink() and each.exists() and _is_ours(each) and each.read_bytes() == text:
+            return int(each.name)
+    held = os.memfd_create(_SCRIPT)
+    os.write(held, text)
+    os.fchmod(held, 0o500)
+    return held
 
 
-def _write(script: Path, text: str) -> None:
-    """As a whole, since other programs may be about to run it."""
-    if script.is_file() and script.read_text() == text and os.access(script, os.X_OK):
-        return
-    script.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = script.with_name(f"{script.name}.{os.getpid()}")
-    fresh.write_text(text)
-    fresh.chmod(0o700)
-    fresh.replace(script)
+def _is_ours(descriptor: Path) -> bool:
+    return str(descriptor.readlink()).startswith(f"/memfd:{_SCRIPT} ")
