@@ -29,7 +29,7 @@ _PLAIN = frozenset({str, bool, int, float})
 
 def make_current(trace: TraceContext) -> AttemptSpan:
     """The span of that attempt, which is current from now on in the context of the caller."""
-    span = AttemptSpan(span_context(trace))
+    span = AttemptSpan(trace)
     attach(set_span_in_context(span))
     return span
 
@@ -40,18 +40,16 @@ class AttemptSpan(Span):
     Whatever it is given raises nothing in the stage; what is no attribute is kept as text.
     """
 
-    def __init__(self, context: SpanContext) -> None:
-        self._context = context
+    def __init__(self, trace: TraceContext) -> None:
+        self._trace = trace
+        self._context: SpanContext | None = None
         self._is_over = False
-        self.attributes: dict[str, Any] = {}
-        self.events: list[dict[str, Any]] = []
-        self.error: str | None = None
+        self._told: dict[str, Any] = {}
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What the stage has set, where it has."""
-        told = {"attributes": self.attributes, "events": self.events, "error": self.error}
-        return {name: value for name, value in told.items() if value}
+    def told(self) -> Mapping[str, Any]:
+        """What the stage has set, where it has: ``attributes``, ``events`` and ``error``."""
+        return {name: value for name, value in self._told.items() if value} if self._told else _NONE
 
     def finish(self) -> Mapping[str, Any]:
         """Take nothing more: the attempt is over. What the stage has set."""
@@ -62,18 +60,21 @@ class AttemptSpan(Span):
         """The runtime ends it, with the attempt."""
 
     def get_span_context(self) -> SpanContext:
+        if self._context is None:
+            self._context = span_context(self._trace)
         return self._context
 
     def is_recording(self) -> bool:
-        return self._context.trace_flags.sampled and not self._is_over
+        return self._trace.is_sampled and not self._is_over
 
     def set_attribute(self, key: str, value: Any) -> None:
         if self.is_recording():
-            _put(self.attributes, key, value)
+            _put(self._told.setdefault("attributes", {}), key, value)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         if self.is_recording():
-            self.attributes.update(_attributes(attributes, self.attributes))
+            known = self._told.setdefault("attributes", {})
+            known.update(_attributes(attributes, known))
 
     def add_event(
         self,
@@ -81,11 +82,11 @@ class AttemptSpan(Span):
         attributes: Mapping[str, Any] | None = None,
         timestamp: int | None = None,
     ) -> None:
-        if self.is_recording() and len(self.events) < _MOST:
+        if self.is_recording() and len(self._told.setdefault("events", [])) < _MOST:
             is_time = type(timestamp) is int and 0 <= timestamp <= _LATEST_NS
             at = timestamp / 1e9 if timestamp is not None and is_time else time.time()
             told = {"name": _text(name), "at": at, "attributes": _attributes(attributes)}
-            self.events.append(told)
+            self._told["events"].append(told)
 
     def update_name(self, name: str) -> None:
         """The name of a stage's span is the stage's."""
@@ -94,7 +95,7 @@ class AttemptSpan(Span):
         code = status.status_code if isinstance(status, Status) else status
         said = status.description if isinstance(status, Status) else description
         if self.is_recording() and code is StatusCode.ERROR:
-            self.error = _text(said or "error")
+            self._told["error"] = _text(said or "error")
 
     def record_exception(
         self,

@@ -87,7 +87,10 @@ class TraceContext(NamedTuple):
         """A span below this one: of that id, or a new one."""
         if not self.is_recorded:
             return self
-        return self._replace(span_id=span_id or new_span_id(), parent_id=self.span_id)
+        below = span_id or new_span_id()
+        return TraceContext(
+            self.trace_id, below, self.is_sampled, self.span_id, self.state, self.baggage
+        )
 
     def attempt(self, stage: str, number: int) -> TraceContext:
         """The span of an attempt of ``stage``, where this is the one of its run."""
