@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from stageflow_actors.actors.control import CONTROL
+from stageflow_actors.actors.control import CONTROL, WorkLoop
 from stageflow_actors.actors.direct_frames import ANSWER, ONLY_BY_RAY, Frames, frame
 from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.model.settings import Settings
@@ -82,9 +82,15 @@ class DirectDoor:
 
 
 class Direct:
-    """An actor that processes of its machine may reach directly."""
+    """An actor that processes of its machine may reach directly, and that says that it lives."""
 
+    _work: WorkLoop
     _door: DirectDoor | None = None
+
+    @ray.method(concurrency_group=CONTROL)
+    async def beat(self) -> None:
+        """Answer from the event loop that it works on: it turns."""
+        await self._work.run(asyncio.sleep(0))
 
     @ray.method(concurrency_group=CONTROL)
     async def door(self) -> DirectAddress | None:

@@ -1,4 +1,6 @@
-"""``Farewell``: waits until a process that was ended is really gone; ``go_with`` goes with it."""
+"""``Farewell``: waits until a process that was ended is really gone; ``go_with`` goes with it, and
+``end_with`` whenever that may be.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +41,19 @@ class Farewell:
                 act()
         else:
             loop.call_later(_LOOK_S, self._look, pid)
+
+
+def end_with(pid: int) -> None:
+    """End this process as soon as the process ``pid`` of this machine has ended: from now on, while
+    this event loop runs, and where the system can tell.
+    """
+    try:
+        followed = os.pidfd_open(pid)
+    except ProcessLookupError:
+        os._exit(1)
+    except (AttributeError, OSError):  # another system, on which Ray alone sees to it
+        return
+    asyncio.get_running_loop().add_reader(followed, os._exit, 1)
 
 
 async def go_with(pid: int) -> None:

@@ -12,7 +12,8 @@ from stageflow_actors.model.settings import Settings
 class Heart:
     """``beat`` is a call that the event loop has to answer; ``missed`` is told if it does not.
 
-    Asked is only while ``is_working``.
+    Asked is only while ``is_working``. Where the loop of whoever asks has not turned itself, an
+    answer that is late says nothing.
     """
 
     __slots__ = ("_beat", "_is_stopped", "_is_working", "_loop", "_missed", "_settings", "_timer")
@@ -47,13 +48,26 @@ class Heart:
         self._timer = None
         if self._is_stopped or not self._is_working():
             return
-        self._timer = self._loop.call_later(self._settings.heartbeat_timeout_s, self._missed)
+        self._wait()
         asyncio.wrap_future(self._beat().future()).add_done_callback(self._take)
 
+    def _wait(self) -> None:
+        due = self._loop.time() + self._settings.heartbeat_timeout_s
+        self._timer = self._loop.call_at(due, self._miss, due)
+
+    def _miss(self, due: float) -> None:
+        if self._loop.time() > due + self._settings.heartbeat_interval_s:
+            self._wait()
+        else:
+            self._timer = None
+            self._missed()
+
     def _take(self, answer: asyncio.Future[None]) -> None:
-        if answer.cancelled() or self._is_stopped:
+        if answer.cancelled():
             return
         answer.exception()  # a lost one counts as one: a dead process is told of otherwise
+        if self._is_stopped:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

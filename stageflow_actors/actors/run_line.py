@@ -10,10 +10,11 @@ from stageflow_actors.actors.callers import EVENTS, PIECES, REPORT
 from stageflow_actors.actors.channel import Channel
 from stageflow_actors.actors.direct_door import DirectAddress
 from stageflow_actors.actors.failures import open_exception
+from stageflow_actors.actors.heartbeat import Heart
 from stageflow_actors.actors.mail import Mail
 from stageflow_actors.actors.messages import Reading, RunReport, RunRequest, Watch
 from stageflow_actors.actors.outlets import Piece
-from stageflow_actors.actors.ray_errors import CallFault
+from stageflow_actors.actors.ray_errors import CallFault, FaultKind
 from stageflow_actors.actors.run_wire import events_of, pieces_of, report_of, request_to_wire
 from stageflow_actors.model.events import Event
 from stageflow_actors.model.settings import Settings
@@ -39,7 +40,8 @@ class Listener(Protocol):
 
 
 class RunLine:
-    """``exchange`` calls the supervisor's method of that name; ``find_door`` finds its door.
+    """``exchange`` and ``beat`` call the supervisor's methods of those names; ``find_door`` finds
+    its door.
 
     ``broken`` is called once, when no report will come any more: the supervisor is dead or out of
     reach, or cannot be called. It gets whoever waits for one. ``fault`` is why.
@@ -50,6 +52,7 @@ class RunLine:
         exchange: Callable[..., Any],
         find_door: Callable[[], Awaitable[DirectAddress | None]],
         broken: Callable[[CallFault, Sequence[Listener]], None],
+        beat: Callable[[], Any],
         settings: Settings,
     ) -> None:
         self._runs: dict[str, Listener] = {}
@@ -58,6 +61,9 @@ class RunLine:
         self._mail = Mail(exchange, uuid4().hex[:12], settings)
         self._channel = Channel(self._mail, self._is_waiting, self._take, self._break, settings)
         self._mail.look_for(find_door)
+        limit_s = settings.heartbeat_timeout_s
+        stuck = CallFault(FaultKind.UNANSWERED, f"it did not answer for {limit_s:g} s", "")
+        self._heart = Heart(beat, self._is_waiting, lambda: self._break(stuck), settings)
 
     @property
     def calls(self) -> int:
@@ -70,6 +76,7 @@ class RunLine:
             self._broken(self.fault, [listener])
             return
         self._runs[request.run] = listener
+        self._heart.start()
         self._channel.put(request_to_wire(request), request.view.size + _REQUEST_SIZE)
 
     def watch(self, run: str) -> None:
@@ -84,6 +91,7 @@ class RunLine:
 
     def close(self) -> None:
         """Nothing will be asked any more."""
+        self._heart.stop()
         self._mail.close()
 
     def _is_waiting(self) -> bool:
@@ -108,6 +116,6 @@ class RunLine:
 
     def _break(self, fault: CallFault) -> None:
         self.fault = fault
-        self._mail.close()
+        self.close()
         runs, self._runs = self._runs, {}
         self._broken(fault, tuple(runs.values()))

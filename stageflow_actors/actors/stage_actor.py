@@ -131,11 +131,6 @@ class StageActor(Direct):
         await asyncio.Event().wait()
 
     @ray.method(concurrency_group=CONTROL)
-    async def beat(self) -> None:
-        """Answer from the event loop that the stages run on: it turns."""
-        await self._work.run(self.hello())
-
-    @ray.method(concurrency_group=CONTROL)
     async def interrupt(self, reasons: Mapping[Execution, str]) -> list[Execution]:
         """Tell executions to stop, each with its reason; which of them are doing so.
 

@@ -84,17 +84,17 @@ class Supervisor(Direct):
         self._closing: asyncio.Task[None] | None = None
         self._work = WorkLoop()
 
-    async def open(self) -> dict[str, Failure]:
-        """Start every stage, in parallel. Returns those that failed, by name.
-
-        Under the name of none stands why the idempotency store could not be opened.
+    async def open(self, owner: int | None) -> dict[str, Failure]:
+        """Start every stage, in parallel; end with the process ``owner``. Returns stages that
+        failed, by name: under that of none stands why the idempotency store could not be opened.
         """
         self._work.adopt()
         if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
+            self._opening = asyncio.ensure_future(self._open(owner))
         return await asyncio.shield(self._opening)
 
-    async def _open(self) -> dict[str, Failure]:
+    async def _open(self, owner: int | None) -> dict[str, Failure]:
+        begin_supervising(owner)
         try:
             self._store = open_store(self._store_path)
         except Exception as error:
@@ -103,7 +103,6 @@ class Supervisor(Direct):
             self._children = RayChildren(self._packages, self._hire, self._settings)
         desk = IdempotencyDesk(self._store, self._settings.idempotency_lease_s)
         self._gates = Gates(self._plan, desk, lambda error: failure_to_wire(failure_of(error)))
-        begin_supervising()
         await self.open_door(self.exchange, self._settings)
         return await self._group.start()
 

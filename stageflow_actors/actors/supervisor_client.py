@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
@@ -89,7 +90,9 @@ class SupervisorClient:
             Exception: the idempotency store could not be opened.
         """
         try:
-            failures: dict[str, Failure] = await self.ask("open")
+            is_below = ray.get_runtime_context().get_actor_id() is not None
+            owner = os.getpid() if is_below else None  # one that Ray started is on its machine
+            failures: dict[str, Failure] = await self.ask("open", owner)
         except RayError as error:
             raise SupervisorLostError(
                 f"The supervisor of pipeline '{self._name}' did not start: "
@@ -165,7 +168,11 @@ class SupervisorClient:
             for closed in [each for each in self._lines if each.is_closed()]:
                 self._past_calls += self._lines.pop(closed).calls
             line = self._lines[loop] = RunLine(
-                self.actor.exchange.remote, partial(self.ask, "door"), self._lose, self._settings
+                self.actor.exchange.remote,
+                partial(self.ask, "door"),
+                self._lose,
+                self.actor.beat.remote,
+                self._settings,
             )
         return line
 
@@ -206,13 +213,14 @@ class SupervisorClient:
 
     async def _told(self, method: str) -> Any:
         try:
-            return await self.ask(method)
-        except RayError as error:
-            if fault_of(error).kind not in _LOST:
+            return await asyncio.wait_for(self.ask(method), self._settings.heartbeat_timeout_s)
+        except (RayError, TimeoutError) as error:
+            if isinstance(error, RayError) and fault_of(error).kind not in _LOST:
                 raise
             await self.give_up()
             raise SupervisorLostError(
-                f"The supervisor of pipeline '{self._name}' died ({type(error).__name__}).",
+                f"The supervisor of pipeline '{self._name}' died, or does not answer "
+                f"({type(error).__name__}).",
                 hint="The next run on this deployment opens it anew.",
             ) from error
 

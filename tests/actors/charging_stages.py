@@ -17,3 +17,14 @@ class KeepsCharging(InFolder):
             self.tell(ctx)
             await asyncio.sleep(0.001)
         return {"pid": os.getpid()}
+
+
+class HasOneCharge:
+    """Waits for a child run of the pipeline that it is configured with."""
+
+    def __init__(self, below):
+        self._below = below
+
+    async def execute(self, ctx):
+        child = await ctx.spawn(self._below, ctx.snapshot.input_text)
+        return {"child": child.status.value}

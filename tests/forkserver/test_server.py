@@ -147,6 +147,16 @@ def test_a_worker_that_nobody_waits_for_any_more_ends_before_it_is_one(serving):
     assert told.count("usage:") == 1, "the second alone has come to Ray's worker"
 
 
+def test_one_that_does_not_answer_is_ended_for_good(serving, monkeypatch):
+    """Whoever comes next starts another one, and does not wait for it again."""
+    assert serving.forks()
+    os.kill(serving.process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(launcher, "_name", lambda arguments: serving.name)
+    monkeypatch.setattr(launcher, "_PATIENCE_S", 1)
+    assert not launcher._have_forked(sys.executable, [WORKER, "--node-id=1"])
+    assert serving.process.wait(PATIENCE_S) == -signal.SIGKILL
+
+
 def test_it_ends_with_its_raylet():
     raylet = subprocess.Popen(["sleep", "1000"])
     serving = Serving(os.environ | {"RAY_JOB_ID": "01000000", "RAY_RAYLET_PID": str(raylet.pid)})
@@ -202,6 +212,7 @@ spec.loader.exec_module(server)
 server.prepare = lambda: compile(open({script!r}).read(), {script!r}, "exec")
 server.serve = lambda *_: server.Request(0, [{script!r}], dict(os.environb))
 class Listener:
+    def listen(self, most): pass
     def set_inheritable(self, may): pass
 server.main(Listener())
 """

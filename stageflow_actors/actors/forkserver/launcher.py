@@ -13,12 +13,13 @@ import sys
 import time
 
 _WORKER = "default_worker.py"
+_SERVER = __file__.replace("launcher.py", "server.py")
 _NODE = "--node-id="
 _NO_JOB = "ffffffff"
 _REAPS = "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper"
 """With it Ray kills whatever is below it and was not started by it, a fork server, too."""
 
-_PATIENCE_S = 20
+_PATIENCE_S = 15
 """Then Python is started, which leaves it most of the minute that Ray gives a worker."""
 
 _BIND_TRIES, _BIND_WAIT_S = 100, 0.002
@@ -52,9 +53,12 @@ def _have_forked(python: str, arguments: list[str]) -> bool:
     """Whether there is a worker now: never when this answers no, not even later."""
     try:
         line = _line_to_server(python, _name(arguments))
-        line.settimeout(_PATIENCE_S)
-        line.sendall(_request(arguments))
-        return _is_answered(line)
+        try:
+            line.settimeout(_PATIENCE_S)
+            line.sendall(_request(arguments))
+            return _is_answered(line)
+        finally:
+            line.close()
     except OSError:
         return False
 
@@ -63,8 +67,17 @@ def _is_answered(line: _socket.socket) -> bool:
     try:
         return line.recv(1) != b""
     except TimeoutError:
+        _end_server(line)
         line.shutdown(_socket.SHUT_RD)  # a worker that comes to be later finds it closed, and ends
         return line.recv(1) != b""  # or it has answered just before
+
+
+def _end_server(line: _socket.socket) -> None:
+    """One that does not answer would keep all others waiting, too; its workers need it no more."""
+    pid, _uid, _gid = _peer_of(line)
+    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - pathlib takes long to import
+        if os.fsencode(_SERVER) in file.read():
+            os.kill(pid, 9)
 
 
 def _request(arguments: list[str]) -> bytes:
@@ -107,10 +120,15 @@ def _line_to_server(python: str, name: str) -> _socket.socket:
 
 def _check_peer(line: _socket.socket) -> None:
     """Nobody else's server is told the environment, nor one of another container."""
-    peer = line.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, struct.calcsize(_PEER))
-    pid, uid, _gid = struct.unpack(_PEER, peer)
+    pid, uid, _gid = _peer_of(line)
     if uid != os.getuid() or not pid:
         raise PermissionError("the fork server is another user's")
+
+
+def _peer_of(line: _socket.socket) -> tuple[int, ...]:
+    """Process, user and group."""
+    peer = line.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, struct.calcsize(_PEER))
+    return struct.unpack(_PEER, peer)
 
 
 def _start_server(python: str, name: str) -> bool:
@@ -127,8 +145,7 @@ def _start_server(python: str, name: str) -> bool:
         try:
             os.setpgid(0, 0)  # Ray ends the group of this launcher with its worker
             os.set_inheritable(listener.fileno(), True)
-            server = __file__.replace("launcher.py", "server.py")
-            os.execv(python, [python, server, str(listener.fileno())])  # noqa: S606 - our own
+            os.execv(python, [python, _SERVER, str(listener.fileno())])  # noqa: S606 - our own
         finally:
             os._exit(1)
     listener.close()

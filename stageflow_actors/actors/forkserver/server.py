@@ -37,6 +37,7 @@ _IDLE_S = 60.0
 _PATIENCE_S = 5.0
 """Whoever asks does so at once."""
 _WAIT_S = 0.1
+_BACKLOG = 1024
 _MOST_BYTES = 64 * 2**20
 _PEER = "3i"  # pid, uid, gid
 
@@ -54,6 +55,7 @@ def main(listener: socket.socket) -> None:
     """Returns in workers, at their end."""
     raylet = os.pidfd_open(int(os.environ["RAY_RAYLET_PID"]))
     environment = dict(os.environb)
+    listener.listen(_BACKLOG)  # those that connect are told this process from now on
     listener.set_inheritable(False)
     if not sys.flags.safe_path:
         sys.path[0] = _SCRIPT
