@@ -1,6 +1,4 @@
-"""``Farewell``: waits until a process that was ended is really gone; ``go_with`` goes with it, and
-``end_with`` whenever that may be.
-"""
+"""``Farewell``: waits until a process that was ended is really gone. Others end with their owner."""
 
 from __future__ import annotations
 

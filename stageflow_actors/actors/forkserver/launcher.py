@@ -13,7 +13,7 @@ import sys
 import time
 
 _WORKER = "default_worker.py"
-_SERVER = __file__.replace("launcher.py", "server.py")
+_SERVER = "server.py"
 _NODE = "--node-id="
 _NO_JOB = "ffffffff"
 _REAPS = "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper"
@@ -76,7 +76,7 @@ def _end_server(line: _socket.socket) -> None:
     """One that does not answer would keep all others waiting, too; its workers need it no more."""
     pid, _uid, _gid = _peer_of(line)
     with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - pathlib takes long to import
-        if os.fsencode(_SERVER) in file.read():
+        if os.fsencode(_server()) in file.read():
             os.kill(pid, 9)
 
 
@@ -125,6 +125,10 @@ def _check_peer(line: _socket.socket) -> None:
         raise PermissionError("the fork server is another user's")
 
 
+def _server() -> str:
+    return f"{__file__.rpartition('/')[0]}/{_SERVER}"
+
+
 def _peer_of(line: _socket.socket) -> tuple[int, ...]:
     """Process, user and group."""
     peer = line.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, struct.calcsize(_PEER))
@@ -145,7 +149,7 @@ def _start_server(python: str, name: str) -> bool:
         try:
             os.setpgid(0, 0)  # Ray ends the group of this launcher with its worker
             os.set_inheritable(listener.fileno(), True)
-            os.execv(python, [python, _SERVER, str(listener.fileno())])  # noqa: S606 - our own
+            os.execv(python, [python, _server(), str(listener.fileno())])  # noqa: S606 - our own
         finally:
             os._exit(1)
     listener.close()
