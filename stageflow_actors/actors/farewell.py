@@ -1,4 +1,4 @@
-"""``Farewell``: waits until a process that was ended is really gone. Others end with their owner."""
+"""``Farewell``: waits until a process that was ended is gone. Others end with their owner."""
 
 from __future__ import annotations
 
