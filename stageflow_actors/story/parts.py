@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 
@@ -31,6 +32,9 @@ class Outcome(StrEnum):
 
 
 _FAILURES = frozenset({Outcome.FAILED, Outcome.RETRIED, Outcome.LOST})
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -78,9 +82,23 @@ class Attempt:
     ended_at: float | None = None
     closed_at: float | None = None
     outcome: Outcome = Outcome.OPEN
-    data: Mapping[str, Any] = field(default_factory=dict)
-    calls: list[ProviderCall] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    data: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    calls: list[ProviderCall] | tuple[()] = ()
+    notes: list[Note] | tuple[()] = ()
+
+    def add_call(self, call: ProviderCall) -> None:
+        """One more, after the others. Most attempts have none, and no list for them."""
+        if isinstance(self.calls, list):
+            self.calls.append(call)
+        else:
+            self.calls = [call]
+
+    def add_note(self, note: Note) -> None:
+        """The same."""
+        if isinstance(self.notes, list):
+            self.notes.append(note)
+        else:
+            self.notes = [note]
 
     @property
     def waited_s(self) -> float:

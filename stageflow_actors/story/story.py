@@ -225,7 +225,7 @@ class RunStory:
         self.notes.append(note)
         attempt = None if stage is None else self._open.get(stage)
         if attempt is not None:
-            attempt.notes.append(note)
+            attempt.add_note(note)
         return note
 
     def _call(self, stage: str, at: float, number: int, data: Mapping[str, Any]) -> ProviderCall:
@@ -238,7 +238,7 @@ class RunStory:
         call = ProviderCall(stage, number, at - latency_s, at, attributes, contents)
         attempt = self._open.get(stage)
         if attempt is not None:
-            attempt.calls.append(call)
+            attempt.add_call(call)
         return call
 
     def _spawn(self, at: float, stage: str | None, number: int, data: Mapping[str, Any]) -> Child:
@@ -266,7 +266,9 @@ def _number(value: Any) -> float | None:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()
+    if type(value) is tuple:  # as the runtime has it
+        return value
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def mapping_of(value: Any) -> Mapping[str, Any]:
