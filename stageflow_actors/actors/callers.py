@@ -31,12 +31,11 @@ _EVENT_SIZE = 60
 class _Caller:
     """Who has started a run: how to tell it anything, and the log of the run, once there is one."""
 
-    __slots__ = ("exchange", "is_old", "is_watching", "log")
+    __slots__ = ("exchange", "is_watching", "log")
 
     def __init__(self, exchange: Exchange, *, is_watching: bool) -> None:
         self.exchange = exchange
         self.is_watching = is_watching
-        self.is_old = False
         self.log: EventLog | None = None
 
 
@@ -139,8 +138,6 @@ class Callers:
     def _sweep(self) -> None:
         self._sweeping = None
         for run, caller in self._callers.items():
-            if caller.is_old:  # most runs end before anybody has to be told on the way
-                self._tell_events(run, caller)
-            caller.is_old = True
+            self._tell_events(run, caller)
         if self._callers:
             self._sweep_later()

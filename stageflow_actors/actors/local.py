@@ -227,7 +227,7 @@ class LocalDeployment(Deployment):
         self._sweeping = None
         for handle in tuple(self._live):
             if isinstance(handle, _LocalRunHandle):
-                handle.flush_if_old()
+                handle.flush()
         if self._live:
             self._sweep_later()
 
@@ -274,7 +274,7 @@ class _LocalPieces(NamedTuple):
 class _LocalRunHandle(RunHandle):
     """Of a run that may still wait for its turn, or is refused."""
 
-    __slots__ = ("_desk", "_is_old", "_outlets", "_room", "_run", "name")
+    __slots__ = ("_desk", "_outlets", "_room", "_run", "name")
 
     def __init__(
         self,
@@ -290,7 +290,6 @@ class _LocalRunHandle(RunHandle):
         self._desk = desk
         self._run: Run | None = None
         super().__init__(deployment.plan, context, deployment.feed, settings, deployment.execution)
-        self._is_old = False
 
     def begin(self, run: Run) -> None:
         """Its turn has come, or it was cancelled before."""
@@ -305,12 +304,6 @@ class _LocalRunHandle(RunHandle):
         self._outlets.close(self.name)
         self._reported(report)
 
-    def flush_if_old(self) -> None:
-        """Take its events so far; most runs end before anybody has to be told on the way."""
-        if self._is_old:
-            self._flush()
-        self._is_old = True
-
     def run_ended(self, ended: asyncio.Future[RunReport]) -> None:
         """Take what there is to tell of it, or why there is nothing."""
         self.take_pieces(self._outlets.close(self.name))
@@ -322,10 +315,11 @@ class _LocalRunHandle(RunHandle):
 
     def _watch(self) -> None:
         if self._run is not None:
-            self._run.log.on_news = self._flush
-            self._flush()
+            self._run.log.on_news = self.flush
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Take its events so far."""
         if self._run is not None:
             self._take(self._run.log.take())
 

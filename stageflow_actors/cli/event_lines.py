@@ -8,11 +8,22 @@ from io import FileIO
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 _CHUNK_BYTES = 1 << 20
 _TAIL_BYTES = 64
 """What stands before the place that was read to; if it changes, the file was written anew."""
+
+
+class _Identity(NamedTuple):
+    """A file that nobody writes to any more, under whatever name. Its number alone would not do:
+    a later file may get it.
+    """
+
+    device: int
+    number: int
+    size: int
+    changed_ns: int
 
 
 class LineParts:
@@ -29,7 +40,8 @@ class LineParts:
         self._path = path
         self._rest = b""
         self._tail = b""
-        self._queue = self._all_parts()
+        self._done: set[_Identity] = set()
+        self._queue = self._all_parts(FileIO(path))
         self._file = self._queue.pop(0)
 
     @property
@@ -48,6 +60,7 @@ class LineParts:
         while (following := self._next()) is not None:
             found += self._drain()  # what was written before it was rotated
             found += [self._rest] if self.has_rest else []
+            self._done.add(_identity(self._file))
             self._file.close()
             self._file, self._rest, self._tail = following, b"", b""
             found += self._drain()
@@ -85,9 +98,9 @@ class LineParts:
         self._file.seek(-len(self._tail), os.SEEK_CUR)
         return self._file.read(len(self._tail)) != self._tail
 
-    def _all_parts(self) -> list[FileIO]:
+    def _all_parts(self, newest: FileIO | None) -> list[FileIO]:
         """Opened from the newest on: a rotation meanwhile moves none to where nobody looks."""
-        files = [FileIO(self._path)]
+        files = [] if newest is None else [newest]
         for number in count(1):
             part = _opened(self._name(number))
             if part is None:
@@ -108,7 +121,7 @@ class LineParts:
             if place == 0:
                 return None
             if place is None:  # it is gone
-                return self._oldest()
+                return self._oldest_unread()
             following = _opened(self._name(place - 1))
             if following is None:  # about to be made
                 return None
@@ -126,11 +139,20 @@ class LineParts:
             number += 1
         return None
 
-    def _oldest(self) -> FileIO | None:
-        number = 0
-        while self._name(number + 1).exists():
-            number += 1
-        return _opened(self._name(number))
+    def _oldest_unread(self) -> FileIO | None:
+        """The file that follows one that was removed; those behind it wait in the queue."""
+        unread: list[FileIO] = []
+        for part in self._all_parts(_opened(self._path)):
+            if _identity(part) in self._done:
+                part.close()
+            elif _is_same(part, self._file):  # not gone, but moved while it was looked for
+                for older in (*unread, part):
+                    older.close()
+                unread.clear()
+            else:
+                unread.append(part)
+        self._queue = unread[1:]
+        return unread[0] if unread else None
 
     def _is_at(self, number: int) -> bool:
         with suppress(OSError):
@@ -149,3 +171,8 @@ def _opened(path: Path) -> FileIO | None:
 
 def _is_same(one: FileIO, other: FileIO) -> bool:
     return os.path.samestat(os.fstat(one.fileno()), os.fstat(other.fileno()))
+
+
+def _identity(file: FileIO) -> _Identity:
+    status = os.fstat(file.fileno())
+    return _Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

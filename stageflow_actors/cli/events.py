@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from stageflow_actors.cli.awaited_source import LOOK_EVERY_S, open_when_there
 from stageflow_actors.cli.event_line import event_line, json_line
 from stageflow_actors.cli.event_records import EventRecord
 from stageflow_actors.cli.event_sources import STDIN, EventSource, open_source
@@ -19,13 +20,15 @@ from stageflow_actors.cli.options import EventsArgument, TracebackOption
 from stageflow_actors.cli.recorded_runs import is_meant, tell_skipped, the_one
 from stageflow_actors.cli.stdout import ending_with_its_reader
 
-_LOOK_EVERY_S = 0.1
-
 
 def events(
     source: EventsArgument,
     is_following: Annotated[
-        bool, typer.Option("--follow", help="Go on with what comes, until Ctrl-C.")
+        bool,
+        typer.Option(
+            "--follow",
+            help="Go on with what comes, until Ctrl-C. A file that is not there is waited for.",
+        ),
     ] = False,
     run_id: Annotated[
         str | None,
@@ -59,7 +62,7 @@ def events(
     with (
         reporting(with_traceback=with_traceback),
         ending_with_its_reader(out),
-        open_source(source) as opened,
+        open_when_there(source) if is_following else open_source(source) as opened,
     ):
         is_live = is_following or source == STDIN
         printer = _Printer(out, shown, run_id, types or ["*"], is_live=is_live)
@@ -118,4 +121,4 @@ class _Printer:
 def _follow(source: EventSource, printer: _Printer) -> None:
     while source.is_open:
         if not printer.show(source.new()):
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(LOOK_EVERY_S)

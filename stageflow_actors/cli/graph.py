@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -12,8 +14,9 @@ import typer
 from stageflow_actors.cli.failure import reporting, stderr_console
 from stageflow_actors.cli.loading import load_pipeline
 from stageflow_actors.cli.options import AsciiOption, TargetArgument, TracebackOption
-from stageflow_actors.cli.output_file import write_file
+from stageflow_actors.cli.output_file import named_by_ending, write_file
 from stageflow_actors.cli.recorded_runs import recorded_run
+from stageflow_actors.cli.source_files import files_of_events, files_of_pipeline
 from stageflow_actors.cli.stdout import private_stdout, takes_signs
 from stageflow_actors.drawing.diagram import Detail, Diagram, diagram_of
 from stageflow_actors.drawing.dot import to_dot
@@ -31,6 +34,19 @@ class Format(StrEnum):
     MERMAID = "mermaid"
     DOT = "dot"
     SVG = "svg"
+
+
+_FORMAT_BY_ENDING = MappingProxyType(
+    {
+        "": Format.TEXT,
+        ".txt": Format.TEXT,
+        ".svg": Format.SVG,
+        ".dot": Format.DOT,
+        ".gv": Format.DOT,
+        ".mmd": Format.MERMAID,
+        ".mermaid": Format.MERMAID,
+    }
+)
 
 
 def graph(
@@ -82,16 +98,16 @@ def graph(
     Exit code: 0 drawn, 2 unusable pipeline or run.
     """
     with private_stdout() as out, reporting(with_traceback=with_traceback):
+        wanted = format_ or _format_of(output)
         diagram = diagram_of(load_pipeline(target).plan, edges)
         if run is not None:
             diagram = with_run(diagram, recorded_run(*_place_and_id(run)).story)
-        wanted = format_ or _format_of(output)
         is_plain = is_ascii or (output is None and not takes_signs(out.encoding))
         picture = _drawn(diagram, wanted, direction, width, is_plain)
         if output is None:
             out.write(picture)
         else:
-            write_file(output, picture)
+            write_file(output, picture, _sources(target, run))
             stderr_console().print(f"Wrote {output} ({wanted}, {len(diagram.nodes)} stages).")
 
 
@@ -109,13 +125,17 @@ def _drawn(
 
 
 def _format_of(output: Path | None) -> Format:
-    """What the suffix of the file says."""
-    suffix = "" if output is None else output.suffix.lower()
-    if suffix == ".svg":
-        return Format.SVG
-    if suffix in (".dot", ".gv"):
-        return Format.DOT
-    return Format.MERMAID if suffix in (".mmd", ".mermaid") else Format.TEXT
+    """What the ending of the file says."""
+    if output is None:
+        return Format.TEXT
+    return named_by_ending(output, _FORMAT_BY_ENDING, "Or say it with --format.")
+
+
+def _sources(target: str, run: str | None) -> Iterator[Path | int]:
+    """The files that the picture is made from."""
+    yield from files_of_pipeline(target)
+    if run is not None:
+        yield from files_of_events(_place_and_id(run)[0])
 
 
 def _place_and_id(run: str) -> tuple[str, str | None]:

@@ -6,6 +6,8 @@ import asyncio
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
+from itertools import chain
+from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
@@ -19,12 +21,15 @@ from stageflow_actors.cli.failure import CommandError, ExitCode, error_document,
 from stageflow_actors.cli.interrupts import REASON, Interrupts
 from stageflow_actors.cli.loading import Loaded, load_pipeline
 from stageflow_actors.cli.options import JsonOption, TargetArgument, TracebackOption
-from stageflow_actors.cli.run_input import context_of
+from stageflow_actors.cli.recording import Recording
+from stageflow_actors.cli.run_input import context_of, files_of_input
 from stageflow_actors.cli.run_story import Listener
+from stageflow_actors.cli.source_files import files_of_pipeline
 from stageflow_actors.cli.stdout import private_stdout
 from stageflow_actors.cli.summary import exit_code_of, print_summary
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.results import RunResult
+from stageflow_actors.ports import EventSink
 from stageflow_actors.telemetry.configured import Configured
 from stageflow_actors.telemetry.environment import configure_from_environment
 
@@ -57,6 +62,17 @@ def run(
     runtime: Annotated[
         RuntimeName, typer.Option("--runtime", "-r", help="A process per stage, or this process.")
     ] = RuntimeName.RAY,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="FILE",
+            help="Append the events of the run to this file, for timeline, events and graph --run: "
+            ".jsonl, or .db or .sqlite for a database.",
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
     with_traceback: TracebackOption = False,
 ) -> None:
@@ -69,8 +85,13 @@ def run(
         with reporting(with_traceback=with_traceback, json_to=out if as_json else None):
             pipeline = load_pipeline(target)
             context = context_of(text, file, parts)
-            command = _Run(pipeline, context, runtime, out, as_json, with_traceback)
-            code = command.execute()
+            recording = None
+            if record is not None:
+                sources = chain(files_of_pipeline(target), files_of_input(file, parts))
+                recording = Recording(record, sources)
+            with recording or nullcontext():
+                command = _Run(pipeline, context, runtime, out, as_json, with_traceback, recording)
+                code = command.execute()
         raise typer.Exit(code)
 
 
@@ -85,6 +106,7 @@ class _Run:
         out: TextIO,
         as_json: bool,
         with_traceback: bool,
+        recording: Recording | None,
     ) -> None:
         self._pipeline = pipeline
         self._plan = pipeline.plan
@@ -94,6 +116,7 @@ class _Run:
         self._out = out
         self._as_json = as_json
         self._with_traceback = with_traceback
+        self._recording = recording
         shown_on = sys.stderr if as_json else out
         self._console = Console(file=shown_on, highlight=False, markup=False, emoji=False)
         self._display: Display = display_for(
@@ -105,7 +128,8 @@ class _Run:
         interrupts = self._interrupts
         exports = configure_from_environment("driver")
         with interrupts.caught():
-            place = make_runtime(self._runtime)
+            recording = self._recording
+            place = make_runtime(self._runtime, None if recording is None else recording.sink)
             with self._display:
                 result = asyncio.run(
                     run_once(
@@ -117,6 +141,8 @@ class _Run:
                     )
                 )
             self._report(result)
+            if recording is not None:
+                recording.end(place)
             end_exports(exports, place)
             if not interrupts.is_set:
                 return exit_code_of(result)
@@ -156,12 +182,12 @@ def end_exports(exports: Configured, runtime: Runtime) -> None:
         exports.shutdown()
 
 
-def make_runtime(name: RuntimeName) -> Runtime:
+def make_runtime(name: RuntimeName, event_sink: EventSink | None = None) -> Runtime:
     """A runtime with the settings that it has by default; Ray is loaded for its own alone."""
     if name is RuntimeName.LOCAL:
         from stageflow_actors.actors.local import LocalRuntime
 
-        return LocalRuntime()
+        return LocalRuntime(event_sink=event_sink)
     from stageflow_actors.actors.ray_runtime import RayRuntime
 
-    return RayRuntime()
+    return RayRuntime(event_sink=event_sink)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,14 @@ def context_of(text: str | None, file: str | None, parts: str | None) -> Pipelin
     if file is not None:
         given["input_text"] = _read(file, "--file")
     return PipelineContext.create(**given)
+
+
+def files_of_input(file: str | None, parts: str | None) -> Iterator[Path]:
+    """The files that ``context_of`` reads for these."""
+    if file not in (None, "-"):
+        yield Path(str(file))
+    if parts is not None and parts.startswith("@"):
+        yield Path(parts[1:])
 
 
 def _parts(text: str) -> dict[str, Any]:

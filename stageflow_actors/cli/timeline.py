@@ -6,6 +6,7 @@ import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -13,8 +14,9 @@ import typer
 from stageflow_actors.cli.documents import to_json
 from stageflow_actors.cli.failure import reporting, stderr_console
 from stageflow_actors.cli.options import AsciiOption, EventsArgument, TracebackOption
-from stageflow_actors.cli.output_file import write_file
+from stageflow_actors.cli.output_file import named_by_ending, write_file
 from stageflow_actors.cli.recorded_runs import Recorded, recorded_run
+from stageflow_actors.cli.source_files import files_of_events
 from stageflow_actors.cli.stdout import ending_with_its_reader, takes_signs
 from stageflow_actors.cli.timeline_document import timeline_document
 from stageflow_actors.drawing.timeline.chart import chart_of
@@ -35,6 +37,17 @@ class Form(StrEnum):
     JSON = "json"
 
 
+_FORM_BY_ENDING = MappingProxyType(
+    {
+        "": Form.TEXT,
+        ".txt": Form.TEXT,
+        ".svg": Form.SVG,
+        ".json": Form.PERFETTO,
+        ".pftrace": Form.PERFETTO,
+    }
+)
+
+
 def timeline(
     source: EventsArgument,
     run_id: Annotated[
@@ -50,8 +63,8 @@ def timeline(
         typer.Option(
             "--format",
             "-f",
-            help="Text by default, or what the name of the output file ends in: .svg, .json for "
-            "Perfetto.",
+            help="Text by default, or what the name of the output file ends in: .svg, .txt, .json "
+            "for Perfetto.",
             show_default=False,
         ),
     ] = None,
@@ -75,16 +88,16 @@ def timeline(
     """
     out = sys.stdout
     with reporting(with_traceback=with_traceback), ending_with_its_reader(out):
+        wanted = form or _form_of(output)
         recorded = recorded_run(source, run_id)
         if not with_children:
             recorded.story.children.clear()
-        wanted = form or _form_of(output)
         is_plain = is_ascii or (output is None and not takes_signs(out.encoding))
         made = _made(recorded, wanted, width, is_plain)
         if output is None:
             out.write(made)
         else:
-            write_file(output, made)
+            write_file(output, made, files_of_events(source))
             stderr_console().print(f"Wrote {output} ({wanted}, run {recorded.story.run_id}).")
 
 
@@ -101,8 +114,7 @@ def _made(recorded: Recorded, wanted: Form, width: int | None, is_plain: bool) -
 
 
 def _form_of(output: Path | None) -> Form:
-    """What the suffix of the file says."""
-    name = "" if output is None else output.name.lower()
-    if name.endswith(".svg"):
-        return Form.SVG
-    return Form.PERFETTO if name.endswith((".json", ".pftrace")) else Form.TEXT
+    """What the ending of the file says."""
+    if output is None:
+        return Form.TEXT
+    return named_by_ending(output, _FORM_BY_ENDING, "Or say it with --format.")

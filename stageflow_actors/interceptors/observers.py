@@ -78,8 +78,9 @@ class TracingInterceptor(NeverCalled):
     """Has the runtime make the span of an attempt the current one of its process.
 
     Spans that the stage opens are below it, and what the stage sets on it becomes part of it. The
-    runtime does so once the process has set a tracer provider with ``opentelemetry.trace``, which
-    it notices within a tenth of a second; a run that is not traced has no spans.
+    runtime does so for a run that has spans, in whatever process the stage is; and for one that has
+    none, but is in a trace, once the process has set a tracer provider of its own with
+    ``opentelemetry.trace``, which it notices within a tenth of a second.
     """
 
     name = "tracing"
@@ -90,10 +91,13 @@ class TracingInterceptor(NeverCalled):
 
     def make_current(self, ctx: StageContext) -> None:
         """For the runtime: in the task that executes the stage, in a context of its own."""
-        if ctx.trace is not None and self._noticed.tracers is not None:
+        trace = ctx.trace
+        if trace is None:
+            return
+        if (trace.is_recorded and trace.is_sampled) or self._noticed.tracers is not None:
             from stageflow_actors.interceptors import attempt_span
 
-            ctx.span = attempt_span.make_current(ctx.trace)
+            ctx.span = attempt_span.make_current(trace)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what belongs to this process."""

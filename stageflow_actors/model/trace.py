@@ -40,10 +40,11 @@ class TraceContext(NamedTuple):
     def from_headers(cls, headers: Mapping[str, str]) -> TraceContext | None:
         """The span that the sender of ``headers`` was in; ``None`` where they name none.
 
-        Names of headers are in lower case. What does not follow the recommendation is ignored, as
-        it asks for.
+        Names of headers may be in any case; of two that differ in nothing else, the one in lower
+        case counts, or else the first. What does not follow the recommendation is ignored, as it
+        asks for.
         """
-        found = re.fullmatch(_TRACEPARENT, headers.get("traceparent", "").strip())
+        found = re.fullmatch(_TRACEPARENT, _header(headers, "traceparent").strip())
         if found is None:
             return None
         version, trace_id, span_id, flags, more = found.groups()
@@ -51,7 +52,7 @@ class TraceContext(NamedTuple):
             return None
         if span_id == _NO_SPAN:
             return None
-        state, baggage = (_passed_on(headers.get(name, "")) for name in ("tracestate", "baggage"))
+        state, baggage = (_passed_on(_header(headers, name)) for name in ("tracestate", "baggage"))
         is_sampled = bool(int(flags, 16) & _SAMPLED)
         return cls(trace_id, span_id, is_sampled, None, state, baggage)
 
@@ -114,6 +115,14 @@ def new_trace() -> TraceContext:
 def new_span_id() -> str:
     """One that no other span has."""
     return secrets.token_hex(8)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    """Its value, however its name is written; nothing where there is none."""
+    exact = headers.get(name)
+    if exact is not None:
+        return exact
+    return next((value for each, value in headers.items() if each.lower() == name), "")
 
 
 def _passed_on(header: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from typing import ClassVar
 
 from stageflow_actors.telemetry.configured import Configured
 from stageflow_actors.telemetry.exporters import Signal, exporters_asked_for
@@ -19,7 +20,8 @@ def configure_from_environment(role: str) -> Configured:
     ``http/protobuf`` unless told otherwise. Does nothing, and imports no SDK, if nobody asks for
     anything; leaves a signal alone that has a provider. So a second call does nothing.
 
-    Raises nothing: what the variables say wrong is a warning, and the rest goes on.
+    Raises nothing: what the variables say wrong is a warning, and the rest goes on. A signal of
+    which nothing could be made is not tried again, nor warned of, while the variables stay.
 
     Args:
         role: What this process is, such as ``driver``, ``supervisor`` or ``stage``. Stands in the
@@ -27,16 +29,37 @@ def configure_from_environment(role: str) -> Configured:
             ``service.instance.id``.
     """
     asked = exporters_asked_for(os.environ)
-    free = {signal: names for signal, names in asked.items() if _has_no_provider(signal)}
+    if not asked:
+        return Configured()
+    variables = _otel_variables()
+    free = {
+        signal: names
+        for signal, names in asked.items()
+        if (signal, variables) not in _InVain.tried and _has_no_provider(signal)
+    }
     if not free:
         return Configured()
     from stageflow_actors.telemetry.providers import make_providers
 
     configured = make_providers(free, role)
     _set_providers(configured)
+    _InVain.tried.update((signal, variables) for signal in free if _has_no_provider(signal))
     if configured.is_any:
         atexit.register(configured.shutdown)
     return configured
+
+
+_Variables = frozenset[tuple[str, str]]
+
+
+class _InVain:
+    """What this process has tried to export, under which variables, and could not."""
+
+    tried: ClassVar[set[tuple[Signal, _Variables]]] = set()
+
+
+def _otel_variables() -> _Variables:
+    return frozenset(each for each in os.environ.items() if each[0].startswith("OTEL_"))
 
 
 def _has_no_provider(signal: Signal) -> bool:

@@ -27,6 +27,7 @@ class Signal(Enum):
 
 
 _OTLP_HTTP, _OTLP_GRPC = "otlp_proto_http", "otlp_proto_grpc"
+_DEFAULT_PROTOCOL = "http/protobuf"
 _PROTOCOLS = MappingProxyType({"http/protobuf": _OTLP_HTTP, "grpc": _OTLP_GRPC})
 _KNOWN = MappingProxyType(
     {
@@ -81,8 +82,6 @@ class Exporters:
     def make(self, signal: Signal, name: str) -> Any | None:
         """The exporter of ``signal`` called ``name``; ``None``, and a warning, if there is none."""
         protocol = self._protocol_of(signal) if name == "otlp" else ""
-        if protocol is None:
-            return None
         told = f"{name} over {protocol}" if protocol else name
         try:
             made = self._load(signal, _PROTOCOLS.get(protocol, name))
@@ -101,14 +100,19 @@ class Exporters:
             )
         return None
 
-    def _protocol_of(self, signal: Signal) -> str | None:
+    def _protocol_of(self, signal: Signal) -> str:
+        """A value that means nothing is told, and is as if it were not there."""
+        used, unknown = _DEFAULT_PROTOCOL, []
         for name in (f"OTEL_EXPORTER_OTLP_{signal.value}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
-            if protocol := _value(self._variables, name):
-                if protocol in _PROTOCOLS:
-                    return protocol
-                self._warn_of_unknown(name, protocol, set(_PROTOCOLS))
-                return None
-        return "http/protobuf"
+            protocol = _value(self._variables, name)
+            if protocol in _PROTOCOLS:
+                used = protocol
+                break
+            if protocol:
+                unknown.append((name, protocol))
+        for name, protocol in unknown:
+            self._warn_of_unknown(name, protocol, f"{used} is used", set(_PROTOCOLS))
+        return used
 
     def _load(self, signal: Signal, entry: str) -> Any | None:
         """The class called ``entry``; ``None`` after a warning if no distribution has one."""
@@ -119,13 +123,18 @@ class Exporters:
         for found in entry_points(group=group, name=entry):
             return found.load()
         installed = {found.name for found in entry_points(group=group)} - set(_PROTOCOLS.values())
-        self._warn_of_unknown(signal.exporter_variable, entry, {"none", "otlp"} | installed)
+        self._warn_of_unknown(
+            signal.exporter_variable,
+            entry,
+            f"{signal.value.lower()} are not exported by it",
+            {"none", "otlp"} | installed,
+        )
         return None
 
-    def _warn_of_unknown(self, variable: str, value: str, possible: set[str]) -> None:
+    def _warn_of_unknown(self, variable: str, value: str, outcome: str, possible: set[str]) -> None:
         self._warn(
             variable,
-            f"{variable} names {value!r}, which is unknown and goes unheeded; "
+            f"{variable} names {value!r}, which is unknown: {outcome}; "
             f"possible are: {', '.join(sorted(possible))}.",
         )
 

@@ -1,6 +1,8 @@
 """Which execution of a stage a log record belongs to: its run, stage, attempt and trace.
 
-Known to everything that the stage calls: its threads and tasks, and loggers of other libraries.
+Known to everything that the stage calls, loggers of other libraries too, and to its ``asyncio``
+tasks and ``asyncio.to_thread``: to whatever runs in a copy of its context. A thread that it starts
+in another way knows nothing of it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from stageflow_actors.model.trace import TraceContext
 
 EXECUTION_IDS = ("pipeline", "pipeline_run_id", "stage", "attempt", "trace_id", "span_id")
 """The attributes that every record has, once a ``StageLogFilter`` has seen it."""
+
+ENRICHED = "_stageflow_enriched"
+"""An attribute of a record that has been seen: other handlers must not take its ids for extras."""
 
 _NO_TRACE = 0
 
@@ -46,7 +51,8 @@ class StageLogFilter(logging.Filter):
     """Adds to each record which execution it was made in; lets everything pass.
 
     ``pipeline``, ``pipeline_run_id``, ``stage``, ``attempt`` (a number), ``trace_id`` and
-    ``span_id``, in hexadecimal; ``None`` where there is none. What a record has already stays.
+    ``span_id``, in hexadecimal; ``None`` where there is none. What was given as ``extra`` under one
+    of these names by a stage becomes ``extra.<name>``; outside of stages it stays as it is.
     Belongs to handlers, where it sees the records of all loggers. Where records travel through a
     queue it belongs to the handler that puts them there: behind it nobody knows any more.
     """
@@ -59,8 +65,9 @@ class StageLogFilter(logging.Filter):
 def enrich(record: logging.LogRecord) -> None:
     """What ``StageLogFilter`` does."""
     known = record.__dict__
-    if all(name in known for name in EXECUTION_IDS):
+    if ENRICHED in known:
         return
+    known[ENRICHED] = True
     current = _Current.execution.get()
     if current is None:
         for name in EXECUTION_IDS:
@@ -70,7 +77,9 @@ def enrich(record: logging.LogRecord) -> None:
     trace_id, span_id = _span_ids()
     told = (snapshot.topology, str(snapshot.pipeline_run_id), stage, attempt, trace_id, span_id)
     for name, value in zip(EXECUTION_IDS, told, strict=True):
-        known.setdefault(name, value)
+        given = known.setdefault(name, value)
+        if type(given) is not type(value) or given != value:  # who it was is not for it to say
+            known[f"extra.{name}"], known[name] = given, value
 
 
 def _span_ids() -> tuple[str | None, str | None]:

@@ -21,19 +21,19 @@ def begin_logs(environ: Mapping[str, str] | None = None) -> bool:
     format_, level = (given.get(name, "").strip() for name in (FORMAT, LEVEL))
     if not format_ and not level:
         return False
-    from stageflow_actors.telemetry.logs import configure_logging, level_of
+    from stageflow_actors.telemetry.logs import FORMATS, LEVELS, configure_logging, level_of
 
     wrong = []
     format_ = format_.lower() or "text"
-    if format_ not in ("json", "text"):
-        wrong.append(f"{FORMAT}={format_!r}")
+    if format_ not in FORMATS:
+        wrong.append((f"{FORMAT}={format_!r}", f"say {' or '.join(FORMATS)}; 'text' counts"))
         format_ = "text"
     try:
         number = level_of(level or "INFO")
     except ValueError:
-        wrong.append(f"{LEVEL}={level!r}")
+        wrong.append((f"{LEVEL}={level!r}", f"say {LEVELS}; 'INFO' counts"))
         number = logging.INFO
     configure_logging(number, format_)
     for each in wrong:
-        logger.warning("%s means nothing: the default counts.", each)
+        logger.warning("%s means nothing: %s.", *each)
     return True

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from stageflow_actors.telemetry.log_context import EXECUTION_IDS, enrich
+from stageflow_actors.telemetry.log_context import ENRICHED, EXECUTION_IDS, enrich
 from stageflow_actors.telemetry.log_values import plain_value, text_of
 
 _encode = json.JSONEncoder(allow_nan=False, check_circular=False, separators=(",", ":")).encode
@@ -16,8 +16,17 @@ _OWN = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "message",
     "asctime",
     "taskName",
+    ENRICHED,
+    "_ray_timestamp_ns",  # which Ray adds to every record
 }
 """What a record has by itself; anything else was given as ``extra``."""
+_FIELDS = frozenset(
+    {
+        *("timestamp", "level", "logger", "message", *EXECUTION_IDS),
+        *("process", "thread", "exception", "stack"),
+    }
+)
+"""Names that mean something in a line, whether it has such a field or not."""
 _CONTROLS = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 _CONTROLS_BUT_LINES = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]"
 
@@ -51,7 +60,7 @@ class JSONLogFormatter(logging.Formatter):
         if stack:
             fields["stack"] = text_of(stack)
         for name, value in extras_of(record).items():
-            fields[f"extra.{name}" if name in fields else name] = plain_value(value)
+            fields[f"extra.{name}" if name in _FIELDS else name] = plain_value(value)
         return _encode(fields)
 
 

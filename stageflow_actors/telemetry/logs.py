@@ -10,6 +10,10 @@ from stageflow_actors.telemetry.log_formats import JSONLogFormatter, TextLogForm
 
 __all__ = ("EXECUTION_IDS", "JSONLogFormatter", "StageLogFilter", "configure_logging")
 
+FORMATS = ("json", "text")
+LEVELS = "a number, DEBUG, INFO, WARNING, ERROR or CRITICAL"
+"""What to say instead of a level that there is not."""
+
 
 def configure_logging(
     level: int | str = "INFO", format: str = "json", stream: IO[str] | None = None
@@ -26,7 +30,10 @@ def configure_logging(
 
     Raises:
         ValueError: there is no such level or format.
+        TypeError: nothing can be written to ``stream``.
     """
+    if stream is not None and not callable(getattr(stream, "write", None)):
+        raise TypeError(f"Logs cannot be written to stream={stream!r:.80}: it has no write().")
     formatter: logging.Formatter
     if format == "json":
         formatter = JSONLogFormatter()
@@ -53,10 +60,10 @@ def level_of(level: int | str) -> int:
     """
     if isinstance(level, int):
         return level
-    name = level.strip().upper()
+    name = str(level).strip().upper()
     number = int(name) if name.isdecimal() else logging.getLevelNamesMapping().get(name)
     if number is None:
-        raise ValueError(f"There is no log level '{level}'.")
+        raise ValueError(f"There is no log level '{level}': say {LEVELS}.")
     return number
 
 

@@ -128,6 +128,9 @@ def test_each_overflow_is_told_with_all_dropped_so_far():
         ((1, 0, 0.5), "max_buffer_bytes"),
         ((1, 1, 0.0), "high_water_mark"),
         ((1, 1, 1.1), "high_water_mark"),
+        ((1, "x", 0.5), "max_buffer_bytes must be whole numbers, at least 1, got 1 and 'x'"),
+        ((True, 1, 0.5), "max_buffer_size"),
+        ((1, 1, "x"), "high_water_mark"),
     ],
 )
 def test_limits_that_make_no_sense_are_refused(limits, said):
@@ -138,6 +141,6 @@ def test_limits_that_make_no_sense_are_refused(limits, said):
 def test_pauses_double_up_to_the_longest():
     pauses = Pauses(0.5, 5)
     assert [pauses.after(failures) for failures in (1, 2, 3, 4, 5, 10**6)] == [0.5, 1, 2, 4, 5, 5]
-    for wrong in [(0, 1), (2, 1)]:
+    for wrong in [(0, 1), (2, 1), ("x", 1), (1, None)]:
         with pytest.raises(ValueError, match="retry_pause_s"):
             Pauses(*wrong)

@@ -299,9 +299,23 @@ async def test_exporter_lives_on_one_loop_that_runs_between_batches_too():
     assert loops[0] is loops[1] is not asyncio.get_running_loop()
 
 
-@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"flush_interval_s": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batch_size": 0},
+        {"batch_size": "x"},
+        {"flush_interval_s": -1},
+        {"flush_interval_s": None},
+        {"max_buffer_bytes": "x"},
+    ],
+)
 def test_what_makes_no_sense_is_refused_before_a_thread_is_started(wrong):
     before = threading.active_count()
     with pytest.raises(ValueError, match="at least"):
         BufferedExporter(Keeping(), **wrong)
     assert threading.active_count() == before
+
+
+def test_what_is_no_exporter_is_refused():
+    with pytest.raises(TypeError, match="is no exporter: it has no async def export"):
+        BufferedExporter(object())

@@ -112,3 +112,44 @@ def test_a_moment_without_any_file_is_no_end(tmp_path):
         assert parts.lines() == []
         path.write_text('{"data": {"n": 1}}\n')
         assert told(parts.lines()) == [1]
+
+
+def line_of(number):
+    return f'{{"data": {{"n": {number}}}}}\n'
+
+
+def test_parts_that_were_read_stay_read_when_the_newest_file_is_removed(tmp_path):
+    path, first, second = (tmp_path / name for name in ("e", "e.1", "e.2"))
+    for number, file in enumerate((second, first, path)):
+        file.write_text(line_of(number))
+    with LineParts(path) as parts:
+        assert told(parts.lines()) == [0, 1, 2]
+        path.unlink()
+        assert parts.lines() == parts.lines() == []
+        path.write_text(line_of(3))
+        assert told(parts.lines()) == [3]
+
+
+def test_what_was_rotated_after_a_removal_is_read_and_nothing_else_again(tmp_path):
+    path = tmp_path / "e"
+    with sink_of(path, max_bytes=1, max_files=9) as sink, LineParts(path) as parts:
+        for number in range(3):
+            sink.try_emit(type="t", data={"n": number})
+        assert told(parts.lines()) == [0, 1, 2]
+        path.unlink()
+        assert parts.lines() == []
+        for number in range(3, 6):  # there is a gap where the removed file was
+            sink.try_emit(type="t", data={"n": number})
+        assert told(parts.lines()) == [3, 4, 5]
+        sink.try_emit(type="t", data={"n": 6})
+        assert told(parts.lines()) == [6]
+        assert parts.lines() == []
+
+
+def test_lines_that_come_after_the_removal_of_their_file_are_read_from_it(tmp_path):
+    path = tmp_path / "e"
+    with sink_of(path) as sink, LineParts(path) as parts:
+        path.unlink()
+        sink.try_emit(type="t", data={"n": 0})
+        assert told(parts.lines()) == [0]
+        assert parts.lines() == []

@@ -148,6 +148,10 @@ class Following:
         """Of the next so many lines, as soon as they are there."""
         return [self._program.stdout.readline().split()[3] for _ in range(count)]
 
+    def said(self):
+        """The next line on standard error."""
+        return self._program.stderr.readline()
+
     def interrupted(self):
         self._program.send_signal(signal.SIGINT)
         left, told = self._program.communicate(timeout=60)
@@ -196,6 +200,31 @@ def test_following_a_run_shows_that_run_alone(tmp_path):
             add(script, "stage.a.started")
         add(other, "pipeline.completed")
         assert program.types(2) == ["pipeline.created", "pipeline.completed"]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_that_is_not_there_yet_is_waited_for(tmp_path, name):
+    path = tmp_path / "later" / name
+    with Following(path) as program:
+        assert program.said() == f"Waiting for {path} ...\n"
+        path.parent.mkdir()
+        with JSONLEventSink(path) if name.endswith("l") else SQLiteEventSink(path) as sink:
+            for number in range(3):
+                sink.try_emit(type=f"n.{number}", data=DATA)
+            assert program.types(3) == ["n.0", "n.1", "n.2"]
+        assert program.interrupted() == (130, "", "Interrupted.\n")
+
+
+def test_waiting_for_a_source_ends_with_ctrl_c(tmp_path):
+    with Following(tmp_path / "none.jsonl") as program:
+        program.said()
+        assert program.interrupted() == (130, "", "Interrupted.\n")
+
+
+def test_a_source_that_is_there_and_cannot_be_read_is_not_waited_for(call):
+    done = call("events", ".", "--follow")
+    assert (done.exit_code, "CLI-EVENTS" in done.stderr) == (2, True)
+    assert "Waiting" not in done.stderr
 
 
 def test_following_standard_input_ends_with_it(call):

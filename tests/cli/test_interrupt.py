@@ -200,3 +200,10 @@ def test_interrupted_while_stages_are_set_up_leaves_no_process(tmp_path, runtime
     assert "Interrupted." in ended.stderr
     assert ended.left == set()
     assert "Traceback" not in ended.stderr
+
+
+def test_an_interrupted_run_is_recorded_to_its_end(tmp_path):
+    ended = Interrupted(tmp_path, "shop:waits", "--runtime", "local", "--record", "e.jsonl")
+    assert (ended.code, "Recorded in e.jsonl." in ended.stderr) == (130, True)
+    lines = (tmp_path / "e.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[-1])["type"] == "pipeline.cancelled"

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from itertools import takewhile
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -24,8 +25,9 @@ def recorded(request, tmp_path_factory):
 
 def rows(text):
     """The first word of each row, and the row."""
-    table = text.split("\n\n")[1].splitlines()[1:-2]
-    return {line.split()[0]: line for line in table}
+    table = text.split("\n\n")[1].splitlines()[1:]
+    bars = takewhile(lambda line: not line.lstrip().startswith("╵"), table)
+    return {line.split()[0]: line for line in bars}
 
 
 def lines_of(script):

@@ -140,6 +140,20 @@ async def test_a_stage_can_pass_its_trace_on(spans_of, seen):
     assert told["trace"] == {"traceparent": header}
 
 
+async def speaks(ctx):
+    trace.get_current_span().set_attribute("tone", "warm")
+    return {"is_recording": trace.get_current_span().is_recording()}
+
+
+async def test_what_a_stage_sets_on_its_span_arrives_where_its_process_exports_nothing(
+    spans_of, seen, sink
+):
+    result = await spans_of(alone("speaker", speaks))
+    assert result.outputs["speaker"].data == {"is_recording": True}
+    assert seen.one("stageflow.stage speaker").attributes["tone"] == "warm"
+    assert len(sink.of_type("stage.traced")) == 1
+
+
 async def test_a_run_is_below_the_span_that_it_was_started_in(spans_of, seen):
     tracer = seen.provider.get_tracer("caller")
     with tracer.start_as_current_span("caller"):

@@ -145,6 +145,16 @@ def test_what_the_signs_mean_stands_below():
     assert lines[-1] == "█ works, ▓ fails, ─ waits to be retried"
 
 
+def test_the_time_between_two_is_named_where_there_is_some():
+    script = Script().begin().start("a", 0)
+    script.close("a", 4, "error", (0, 2), action_taken="retry", error="no")
+    script.ran("a", 6, 10, attempt=2).end(10)
+    assert bars(script) == ["▓▓  ──████"]
+    told = "blank: the runtime, or a guard, is between two attempts"
+    assert timeline(chart_of(script.story), width=120).endswith(f", {told}\n")
+    assert "blank" not in timeline(chart_of(retried().story))
+
+
 @settings(max_examples=60, deadline=None)
 @given(scripts(), st.integers(60, 160), st.booleans())
 def test_text_fits_its_width_and_has_no_control_character(script, width, is_plain):
@@ -275,13 +285,15 @@ def test_only_what_is_in_the_picture_is_in_its_legend():
     def legend(script):
         text = to_svg(chart_of(script.story))
         meanings = ("waits for its process", "fails, is retried", "provider call", "child run")
-        return [meaning for meaning in meanings if meaning in text]
+        meanings += ("the runtime is between two",)
+        return [meaning for meaning in meanings if f">{meaning}<" in text]
 
-    assert legend(chain()) == ["waits for its process"]
+    assert legend(chain()) == ["waits for its process", "the runtime is between two"]
     assert legend(retried()) == ["fails, is retried"]
     called = Script().begin().start("a", 0)
     called.tell("provider.call", 5, stage="a", attempt=1, latency_ms=3000, attributes={})
     assert legend(called.close("a", 6, body=(0, 6)).end(6)) == ["provider call"]
+    assert legend(Script().begin().ran("a", 0, 1).end(1.001)) == []  # one line wide
 
 
 def test_hostile_text_stays_text_and_nothing_outside_is_referred_to():

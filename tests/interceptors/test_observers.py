@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import pickle
 import subprocess
@@ -21,6 +22,7 @@ from stageflow_actors.interceptors import (
     MetricsInterceptor,
     TracingInterceptor,
 )
+from stageflow_actors.model.trace import new_trace
 from tests.interceptors.attempts import Noting, raises, returns, run, stage_context
 from tests.telemetry.spans_seen import SeenSpans
 
@@ -186,6 +188,22 @@ async def test_a_failure_that_was_mended_is_a_span_without_an_error(seen):
     span = seen.one("stageflow.stage price")
     assert span.status.is_unset
     assert span.attributes["stageflow.attempt.outcome"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("changed", "has_span"),
+    [({}, True), ({"is_sampled": False}, False), ({"is_recorded": False}, False)],
+)
+def test_a_process_without_a_provider_makes_the_span_of_whoever_has_one(changed, has_span):
+    ctx = stage_context()
+
+    def enter():
+        TracingInterceptor().make_current(ctx)
+        return ctx.span is not None
+
+    assert not contextvars.copy_context().run(enter)
+    ctx.trace = new_trace()._replace(**changed)
+    assert contextvars.copy_context().run(enter) is has_span
 
 
 async def test_what_the_stage_sets_on_its_span_is_part_of_it(seen):

@@ -19,6 +19,15 @@ def test_what_is_read_is_written_again():
     assert trace.to_headers() == headers
 
 
+def test_names_of_headers_are_in_any_case_and_lower_case_counts_first():
+    header = f"00-{TRACE}-{SPAN}-01"
+    headers = {"Traceparent": header, "TraceState": "a=1", "BAGGAGE": "c=3", "Accept": "*/*"}
+    trace = TraceContext.from_headers(headers)
+    assert trace == (TRACE, SPAN, True, None, "a=1", "c=3", True)
+    of_two = {"TraceParent": f"00-{TRACE}-{'1' * 16}-01", "traceparent": header}
+    assert TraceContext.from_headers(of_two).span_id == SPAN
+
+
 @pytest.mark.parametrize(("flags", "is_sampled"), [("00", False), ("01", True), ("fe", False)])
 def test_the_flag_for_sampling_is_the_last_bit(flags, is_sampled):
     trace = TraceContext.from_headers({"traceparent": f"00-{TRACE}-{SPAN}-{flags}"})

@@ -247,7 +247,7 @@ def test_the_sampler_is_that_of_the_environment(configure):
     assert configured.span_counts == {"otlp": BatchCounts()}
 
 
-IS_UNKNOWN = "which is unknown and goes unheeded; possible are:"
+IS_UNKNOWN = "are not exported by it; possible are:"
 ARE_WRONG = "as their OTEL_* variables are wrong:"
 
 
@@ -256,15 +256,17 @@ ARE_WRONG = "as their OTEL_* variables are wrong:"
     [
         (
             {"OTEL_TRACES_EXPORTER": "zipkin"},
-            f"OTEL_TRACES_EXPORTER names 'zipkin', {IS_UNKNOWN} console, none, otlp.",
+            (
+                "OTEL_TRACES_EXPORTER names 'zipkin', which is unknown: traces "
+                f"{IS_UNKNOWN} console, none, otlp."
+            ),
         ),
         (
             {"OTEL_METRICS_EXPORTER": "carbon"},
-            f"OTEL_METRICS_EXPORTER names 'carbon', {IS_UNKNOWN} console, none, otlp, prometheus.",
-        ),
-        (
-            {ENDPOINT: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
-            f"OTEL_EXPORTER_OTLP_PROTOCOL names 'http/json', {IS_UNKNOWN} grpc, http/protobuf.",
+            (
+                "OTEL_METRICS_EXPORTER names 'carbon', which is unknown: metrics "
+                f"{IS_UNKNOWN} console, none, otlp, prometheus."
+            ),
         ),
         (
             {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_SPAN_EVENT_COUNT_LIMIT": "-4"},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
 import threading
 
@@ -16,6 +18,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from stageflow_actors import LocalRuntime, NoOpEventSink, Pipeline, PipelineContext
 from stageflow_actors.model.trace import new_trace
 from stageflow_actors.telemetry.log_export import export_log_records
+from tests.style.sources import ROOT
+from tests.telemetry.otlp_receiver import OtlpReceiver
 
 OTHERS = logging.getLogger("some.other.library")
 
@@ -81,3 +85,40 @@ def test_what_exporting_has_to_say_is_not_exported(exported):
     exporting.start()
     exporting.join()
     assert exported() == []
+
+
+def test_one_variable_has_the_records_of_stages_exported_from_warnings_on():
+    code = """
+import asyncio, logging
+from stageflow_actors import LocalRuntime, Pipeline
+
+async def talks(ctx):
+    logging.getLogger("mine").info("too low")
+    logging.getLogger("mine").warning("hello", extra={"user": "me"})
+
+runtime = LocalRuntime()
+asyncio.run(Pipeline("tea").with_stage("s", talks, "work").run(runtime=runtime))
+assert runtime.exports.shutdown(20)
+assert runtime.exports.log_counts["otlp"].exported == 1
+assert runtime.exports.tracer_provider is None
+"""
+    with OtlpReceiver() as receiver:
+        asked = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+            "OTEL_LOGS_EXPORTER": "otlp",
+            "OTEL_TRACES_EXPORTER": "none",
+            "OTEL_METRICS_EXPORTER": "none",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={name: os.environ[name] for name in os.environ if name[:5] != "OTEL_"} | asked,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        [log] = receiver.logs
+    assert log.body == "hello"
+    assert log.attributes["stageflow.pipeline.name"] == "tea"
+    assert log.attributes["user"] == "me"

@@ -256,7 +256,7 @@ def test_an_extra_cannot_take_the_place_of_what_every_record_has():
         "NONE",
         "never",
     )
-    assert (read["user"], read["exception"]) == ("me", "none")
+    assert (read["user"], read["extra.exception"]) == ("me", "none")
 
 
 def test_arguments_that_do_not_fit_lose_no_record():

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from stageflow_actors.adapters.analytics.amounts import is_count, is_number
+
 _BYTES_OF_A_PLACE = 300
 """What an event takes up here beside its text."""
 
@@ -18,7 +20,8 @@ class BufferLimits:
     """At most so many events and bytes; the mark is a share of either.
 
     Raises:
-        ValueError: a limit below 1, or a mark that is not above 0 and at most 1.
+        ValueError: a limit that is no whole number of at least 1, or a mark that is not above 0 and
+            at most 1.
     """
 
     max_events: int
@@ -26,9 +29,12 @@ class BufferLimits:
     high_water_mark: float
 
     def __post_init__(self) -> None:
-        if self.max_events < 1 or self.max_bytes < 1:
-            raise ValueError("max_buffer_size and max_buffer_bytes must be at least 1")
-        if not 0 < self.high_water_mark <= 1:
+        if not (is_count(self.max_events) and is_count(self.max_bytes)):
+            raise ValueError(
+                "max_buffer_size and max_buffer_bytes must be whole numbers, at least 1, got "
+                f"{self.max_events!r:.80} and {self.max_bytes!r:.80}"
+            )
+        if not is_number(self.high_water_mark) or not 0 < self.high_water_mark <= 1:
             raise ValueError("high_water_mark must be above 0 and at most 1")
 
 

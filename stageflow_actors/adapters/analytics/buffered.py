@@ -11,6 +11,7 @@ from concurrent.futures import wait
 from types import TracebackType
 from typing import Self
 
+from stageflow_actors.adapters.analytics.amounts import is_count, is_number
 from stageflow_actors.adapters.analytics.buffer import (
     BufferLimits,
     EventBuffer,
@@ -55,6 +56,8 @@ class BufferedExporter:
     gets up to two seconds. Make it after a fork, not before.
 
     Raises:
+        TypeError: ``exporter`` has no ``export``.
+        ValueError: a limit or a time is no such number.
         RuntimeFault: from ``export``: the exporter was closed (``SINK-CLOSED``).
     """
 
@@ -72,8 +75,13 @@ class BufferedExporter:
         retry_pause_s: float = 0.5,
         max_retry_pause_s: float = 30.0,
     ) -> None:
-        if batch_size < 1 or flush_interval_s < 0:
-            raise ValueError("batch_size must be at least 1, flush_interval_s at least 0")
+        if not isinstance(exporter, AnalyticsExporter):
+            raise TypeError(f"{exporter!r:.80} is no exporter: it has no async def export(events)")
+        if not is_count(batch_size) or not is_number(flush_interval_s) or flush_interval_s < 0:
+            raise ValueError(
+                "batch_size must be a whole number, at least 1, flush_interval_s at least 0, got "
+                f"{batch_size!r:.80} and {flush_interval_s!r:.80}"
+            )
         limits = BufferLimits(max_buffer_size, max_buffer_bytes, high_water_mark)
         pauses = Pauses(retry_pause_s, max_retry_pause_s)
         self._on_overflow = on_overflow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stageflow_actors.adapters.analytics.amounts import is_number
+
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
@@ -17,7 +19,8 @@ class Pauses:
     longest_s: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.first_s <= self.longest_s:
+        are_numbers = is_number(self.first_s) and is_number(self.longest_s)
+        if not are_numbers or not 0 < self.first_s <= self.longest_s:
             raise ValueError("retry_pause_s must be above 0 and at most max_retry_pause_s")
 
     def after(self, failures: int) -> float:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from stageflow_actors.drawing.labels import cells
 from stageflow_actors.drawing.timeline.chart import BarKind
 from stageflow_actors.drawing.timeline.frame import Frame
+from stageflow_actors.drawing.timeline.svg_path import has_colour
+from stageflow_actors.story.critical_path import Spent
 from stageflow_actors.story.parts import Outcome
 
 _SMALL_CELL = 6.1
@@ -84,6 +86,8 @@ def _entries(frame: Frame) -> Iterator[tuple[str, str]]:
         yield _rect("run-bar", 3), "child run"
     if frame.chart.path:
         yield _line("path"), "critical path"
+    if any(each.kind is Spent.RUNTIME and has_colour(frame, each) for each in frame.chart.path):
+        yield _rect("runtime piece", 11), "the runtime is between two"
 
 
 def _rect(looks: str, height: float) -> str:

@@ -18,6 +18,7 @@ _CELL = 6.5
 _WORDS = MappingProxyType({Spent.RETRYING: "retry wait", Spent.WAITING: "process"})
 _LEAST_DRAWN = 0.4
 """Pixels; what is shorter is left to its neighbours, whose edges meet there."""
+_LEAST_COLOURED = 2.0
 
 
 def path_line(frame: Frame) -> Iterator[str]:
@@ -47,6 +48,11 @@ def path_strip(frame: Frame) -> Iterator[str]:
     yield f'<text class="name" x="{frame.margin:.1f}" y="{y + 4:.1f}">critical path</text>'
     for piece in frame.chart.path:
         yield from _piece(frame, piece, y)
+
+
+def has_colour(frame: Frame, piece: Segment) -> bool:
+    """Whether a piece of the critical path is so long that more of it is seen than its edges."""
+    return frame.x(piece.ended_at) - frame.x(piece.started_at) >= _LEAST_COLOURED
 
 
 def _piece(frame: Frame, piece: Segment, y: float) -> Iterator[str]:

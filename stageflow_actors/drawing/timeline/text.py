@@ -14,6 +14,8 @@ from stageflow_actors.story.critical_path import shares_of
 from stageflow_actors.story.parts import Outcome
 
 WAITS, READY, WORKS, FAILS, STOPPED, RETRIES, RUNS = "·░█▓▒─═"
+_BLANK = " "
+"""Within a bar: neither at work nor waiting for anything but the next decision."""
 _MEANINGS = (
     (WAITS, "waits for others"),
     (READY, "waits for its process"),
@@ -22,6 +24,7 @@ _MEANINGS = (
     (STOPPED, "is stopped"),
     (RETRIES, "waits to be retried"),
     (RUNS, "child run"),
+    (_BLANK, "the runtime, or a guard, is between two attempts"),
 )
 _SIGN_OF_END = MappingProxyType(
     {
@@ -89,7 +92,10 @@ def _table(chart: Chart, width: int) -> str:
         used.update(bar)
         lines.append(f"{padded(name, room)}  {_times(row)}  {bar}".rstrip())
     lines.append(" " * (room + _CELLS_BESIDE_NAME - 2) + "  " + _axis(chart.seconds, length))
-    meanings = [f"{sign} {meaning}" for sign, meaning in _MEANINGS if sign in used]
+    names_of_signs = {_BLANK: "blank:"}
+    meanings = [
+        f"{names_of_signs.get(sign, sign)} {meaning}" for sign, meaning in _MEANINGS if sign in used
+    ]
     return "\n".join([*lines, *_wrapped(meanings, width), ""])
 
 
