@@ -53,12 +53,13 @@ async def test_so_are_those_of_a_run_in_this_process():
         await may_end.wait()
 
     sink, settings = InMemoryEventSink(), Settings(event_flush_interval_s=3600)
-    async with LocalRuntime(event_sink=sink, settings=settings) as runtime:
-        async with runtime.deploy(Pipeline().with_stage("waits", waits, "work")) as app:
-            run = await app.start()
-            await began.wait()
-            app._sweep()
-            await runtime.flush_events()
-            assert "stage.waits.started" in [event.type for event in sink.events]
-            may_end.set()
-            await run.result()
+    runtime = LocalRuntime(event_sink=sink, settings=settings)
+    pipeline = Pipeline().with_stage("waits", waits, "work")
+    async with runtime, runtime.deploy(pipeline) as app:
+        run = await app.start()
+        await began.wait()
+        app._sweep()
+        await runtime.flush_events()
+        assert "stage.waits.started" in [event.type for event in sink.events]
+        may_end.set()
+        await run.result()
