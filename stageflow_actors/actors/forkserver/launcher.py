@@ -67,9 +67,11 @@ def _is_answered(line: _socket.socket) -> bool:
     try:
         return line.recv(1) != b""
     except TimeoutError:
-        _end_server(line)
         line.shutdown(_socket.SHUT_RD)  # a worker that comes to be later finds it closed, and ends
-        return line.recv(1) != b""  # or it has answered just before
+        if line.recv(1):
+            return True  # it has answered just before
+        _end_server(line)
+        return False
 
 
 def _end_server(line: _socket.socket) -> None:
