@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 
 from stageflow_actors.actors.event_pump import EventPump
 from stageflow_actors.model.events import Event, Labels
@@ -102,11 +101,14 @@ class Feed:
 
     def submit(self, labels: Callable[[], Labels], events: Sequence[Event]) -> None:
         """Tell the events of one run; never waits."""
-        labels = cache(labels)  # for both
+        is_exported = self._telemetry.is_on
+        if is_exported:
+            made = labels()  # for both
+            labels = lambda: made  # noqa: E731 - a pump may do without
         dropped = self._sink().submit(labels, events)
         if dropped:
             self.metering.dropped(dropped, "sink")
-        if self._telemetry.is_on:
+        if is_exported:
             dropped = self._export().submit(labels, events)
             if dropped:
                 self.metering.dropped(dropped, "telemetry")
