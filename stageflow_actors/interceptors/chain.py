@@ -26,6 +26,7 @@ from stageflow_actors.interceptors.protocol import (
     InterceptorResult,
     NeverCalled,
 )
+from stageflow_actors.model.amounts import is_number
 from stageflow_actors.model.output import StageOutput, StageStatus, to_output
 from stageflow_actors.model.redaction.records import log_raised
 from stageflow_actors.model.stage import StageSpec
@@ -259,8 +260,7 @@ def _checked(interceptor: object) -> BaseInterceptor:
             hint="Give instances of classes that derive from BaseInterceptor.",
         )
     priority = interceptor.priority
-    is_number = isinstance(priority, (int, float)) and not isinstance(priority, bool)
-    if not is_number or math.isnan(priority):
+    if not is_number(priority) or math.isnan(priority):
         raise StageDefinitionError(
             f"Interceptor '{interceptor.name}' has priority={priority!r:.80}.",
             hint="Give a number; the lowest is called first.",

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from stageflow_actors.errors import InvalidRunInputError
+from stageflow_actors.model.amounts import is_number
 from stageflow_actors.model.ancestry import Ancestry, below
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import Cleanups
@@ -239,8 +240,7 @@ def to_pipeline_context(
 
 
 def _check_timeout(timeout: object) -> None:
-    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_number and 0 <= timeout <= LONGEST_S):  # type: ignore[operator]
+    if timeout is not None and not (is_number(timeout) and 0 <= timeout <= LONGEST_S):
         raise InvalidRunInputError(
             f"The run cannot use the given timeout {timeout!r:.80}.",
             hint="Give seconds, at least 0 and at most a year, or None.",

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from stageflow_actors.errors import StageDefinitionError, StageflowError
+from stageflow_actors.model.amounts import is_number
 from stageflow_actors.model.frozen import freeze
 from stageflow_actors.model.kind import StageKind
 from stageflow_actors.model.policies.batching import Batching
@@ -107,8 +108,7 @@ def check_timeout(name: str, timeout: object) -> None:
     """``timeout`` is a positive number of seconds, at most a year."""
     if timeout is None or isinstance(timeout, Timeouts):
         return
-    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if not is_number or not 0 < timeout <= _LONGEST_TIMEOUT_S:  # type: ignore[operator]
+    if not is_number(timeout) or not 0 < timeout <= _LONGEST_TIMEOUT_S:
         raise StageDefinitionError(
             f"Stage '{name}' has timeout={timeout!r}.",
             hint="Give seconds greater than 0 and at most a year, Timeouts(...), or None.",

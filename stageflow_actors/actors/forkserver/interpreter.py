@@ -62,7 +62,7 @@ def _script(python: str) -> str | None:
 def _held(text: bytes) -> int:
     """The number of a file that is in memory, and stays: it is the same one every time."""
     for each in Path("/proc/self/fd").iterdir():
-        if each.is_symlink() and each.exists() and _is_ours(each) and each.read_bytes() == text:
+        if each.exists() and _is_ours(each) and each.read_bytes() == text:
             return int(each.name)
     held = os.memfd_create(_SCRIPT)
     os.write(held, text)

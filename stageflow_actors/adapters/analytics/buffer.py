@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from stageflow_actors.adapters.analytics.amounts import is_count, is_number
+from stageflow_actors.model.amounts import is_count, is_number
 
 _BYTES_OF_A_PLACE = 300
 """What an event takes up here beside its text."""

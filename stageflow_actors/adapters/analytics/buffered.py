@@ -11,7 +11,6 @@ from concurrent.futures import wait
 from types import TracebackType
 from typing import Self
 
-from stageflow_actors.adapters.analytics.amounts import is_count, is_number
 from stageflow_actors.adapters.analytics.buffer import (
     BufferLimits,
     EventBuffer,
@@ -25,6 +24,7 @@ from stageflow_actors.adapters.analytics.pauses import Pauses
 from stageflow_actors.adapters.analytics.queue import DeliveryQueue, WaitingEvent
 from stageflow_actors.adapters.analytics.statistics import AnalyticsStatistics
 from stageflow_actors.adapters.routing import EventTypes, matcher
+from stageflow_actors.model.amounts import is_count, is_number
 
 logger = logging.getLogger("stageflow_actors.events")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stageflow_actors.adapters.analytics.amounts import is_number
+from stageflow_actors.model.amounts import is_number
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stageflow_actors.model.amounts import is_number
 from stageflow_actors.model.policies.numbers import LONGEST_S, check_count, refuse
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ class Batching:
         name = type(self).__name__
         check_count(name, {"max_batch_size": self.max_batch_size})
         longest_ms = LONGEST_S * 1000
-        if not _is_number(self.batch_wait_ms) or not 0 <= self.batch_wait_ms <= longest_ms:
+        if not is_number(self.batch_wait_ms) or not 0 <= self.batch_wait_ms <= longest_ms:
             hint = "Give milliseconds, at least 0 and at most a year."
             refuse(name, "batch_wait_ms", self.batch_wait_ms, hint)
         if self.batch_size_fn is not None and not callable(self.batch_size_fn):
             hint = "Give a function of the context that returns what the item weighs."
             refuse(name, "batch_size_fn", self.batch_size_fn, hint)
         heaviest = self.max_batch_weight
-        if heaviest is not None and not (_is_number(heaviest) and 0 < heaviest < math.inf):
+        if heaviest is not None and not (is_number(heaviest) and 0 < heaviest < math.inf):
             refuse(name, "max_batch_weight", heaviest, "Give a number greater than 0.")
         if heaviest is not None and self.batch_size_fn is None:
             hint = "Say with batch_size_fn= what an item weighs; max_batch_size counts items."
@@ -54,7 +55,3 @@ class Batching:
         object.__setattr__(self, "batch_wait_ms", float(self.batch_wait_ms))
         if heaviest is not None:
             object.__setattr__(self, "max_batch_weight", float(heaviest))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

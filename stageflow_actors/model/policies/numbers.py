@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from stageflow_actors.errors import PolicyError
+from stageflow_actors.model.amounts import is_count, is_number
 
 LONGEST_S = 366 * 24 * 3600.0
 
@@ -17,9 +18,8 @@ def check_seconds(policy: str, values: Mapping[str, object], *, may_be_zero: boo
         PolicyError: one of them is not.
     """
     for name, value in values.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        lowest_is_met = is_number and (value > 0 or (may_be_zero and value == 0))  # type: ignore[operator]
-        if not lowest_is_met or not value <= LONGEST_S:  # type: ignore[operator]
+        is_enough = is_number(value) and (value > 0 or (may_be_zero and value == 0))
+        if not is_enough or not value <= LONGEST_S:  # type: ignore[operator]
             least = "at least 0" if may_be_zero else "greater than 0"
             refuse(policy, name, value, f"Give seconds, {least} and at most a year.")
 
@@ -31,7 +31,7 @@ def check_count(policy: str, values: Mapping[str, object]) -> None:
         PolicyError: one of them is not.
     """
     for name, value in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not is_count(value):
             refuse(policy, name, value, "Give a whole number, at least 1.")
 
 

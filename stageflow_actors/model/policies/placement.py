@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stageflow_actors.errors import PolicyError
+from stageflow_actors.model.amounts import is_number
 from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.policies.labels import checked_labels
 from stageflow_actors.model.policies.numbers import refuse
@@ -151,8 +152,7 @@ def _check_fallbacks(placement: Placement) -> None:
 
 
 def _check_amount(name: str, amount: object) -> None:
-    is_number = isinstance(amount, (int, float)) and not isinstance(amount, bool)
-    if not is_number or not (math.isfinite(amount) and amount >= 0):  # type: ignore[arg-type,operator]
+    if not is_number(amount) or not (math.isfinite(amount) and amount >= 0):
         raise PolicyError(
             f"Placement has {name}={amount!r:.80}.", hint="Give an amount that is at least 0."
         )

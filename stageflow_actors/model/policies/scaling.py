@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from stageflow_actors.model.amounts import is_number
 from stageflow_actors.model.policies.numbers import check_count, check_seconds, refuse
 
 
@@ -41,8 +42,7 @@ class Autoscaling:
                 hint = f"Give a number from {self.min_replicas} to {self.max_replicas}."
                 refuse(name, "initial_replicas", self.initial_replicas, hint)
         target = self.target_ongoing_requests
-        is_number = isinstance(target, (int, float)) and not isinstance(target, bool)
-        if not is_number or not 0 < target < math.inf:
+        if not is_number(target) or not 0 < target < math.inf:
             refuse(name, "target_ongoing_requests", target, "Give a number greater than 0.")
         delays = {
             "upscale_delay_s": self.upscale_delay_s,
