@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY,
@@ -25,18 +25,34 @@ from stageflow_actors.telemetry.configured import SHUTDOWN_S
 from stageflow_actors.telemetry.export_failures import ExportFailures
 from stageflow_actors.telemetry.histogram_export import with_histograms
 from stageflow_actors.telemetry.kept_histograms import KeptHistograms
+from stageflow_actors.telemetry.run_span import RunSpan
+
+if TYPE_CHECKING:
+    from stageflow_actors.telemetry.span_encoding import SpanEncoding
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class SendsRequests(Protocol):
+    """An exporter of spans that are encoded already."""
+
+    def encoding_of(self, resource: Resource) -> SpanEncoding | None:
+        """For spans of ``resource``; ``None``: none but those of the SDK can be exported."""
+
+    def send(self, request: bytes) -> bool:
+        """What ``encoding_of`` has made; whether it has arrived."""
 
 
 class SpanBatches(SpanProcessor):
     """Exports sampled spans in batches; like the SDK's own processor, but it counts and is bounded.
 
     The SDK's waits up to 30 s at its end, and says neither what it has dropped nor what was lost.
+    For an exporter that sends requests as they are, spans of runs wait as they will stand there.
     """
 
-    def __init__(self, exporter: SpanExporter, limits: BatchLimits) -> None:
-        def export(spans: list[ReadableSpan]) -> bool:
-            return _untraced(exporter.export, spans) is SpanExportResult.SUCCESS
-
+    def __init__(self, exporter: SpanExporter, limits: BatchLimits, resource: Resource) -> None:
+        self._encoding, export = _export_of(exporter, resource)
         failures = ExportFailures("spans", exporter)
         self.batches = Batches(export, exporter.shutdown, failures, limits)
 
@@ -45,7 +61,9 @@ class SpanBatches(SpanProcessor):
         return self.batches.counts
 
     def on_end(self, span: ReadableSpan) -> None:
-        if span.context is not None and span.context.trace_flags.sampled:
+        if isinstance(span, RunSpan):  # there is none of a run that is not sampled
+            self.batches.offer(span if self._encoding is None else self._encoding.encode(span))
+        elif span.context is not None and span.context.trace_flags.sampled:
             self.batches.offer(span)
 
     def shutdown(self) -> None:
@@ -132,7 +150,18 @@ class NoticedMetrics(MetricExporter):
             self._failures.close()
 
 
-def _untraced(export: Callable[[Sequence[Any]], object], items: Sequence[Any]) -> object:
+def _export_of(
+    exporter: SpanExporter, resource: Resource
+) -> tuple[SpanEncoding | None, Callable[[list[Any]], bool]]:
+    """How spans wait for ``exporter``, and how it is given what has waited."""
+    if isinstance(exporter, SendsRequests):
+        send, encoding = exporter.send, exporter.encoding_of(resource)
+        if encoding is not None:
+            return encoding, lambda items: _untraced(send, encoding.request(items)) is True
+    return None, lambda spans: _untraced(exporter.export, spans) is SpanExportResult.SUCCESS
+
+
+def _untraced(export: Callable[[T], object], items: T) -> object:
     """An instrumented HTTP client would make a span of each export, which would be exported."""
     token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
     try:

@@ -34,12 +34,13 @@ _KNOWN = MappingProxyType(
         (Signal.TRACES, "console"): "opentelemetry.sdk.trace.export:ConsoleSpanExporter",
         (Signal.METRICS, "console"): "opentelemetry.sdk.metrics.export:ConsoleMetricExporter",
         (Signal.LOGS, "console"): "opentelemetry.sdk._logs.export:ConsoleLogRecordExporter",
+        (Signal.TRACES, _OTLP_HTTP): "stageflow_actors.telemetry.otlp_http:HttpSpans",
+        (Signal.TRACES, _OTLP_GRPC): "stageflow_actors.telemetry.otlp_grpc:GrpcSpans",
     }
     | {
         (signal, f"otlp_proto_{protocol}"): f"opentelemetry.exporter.otlp.proto.{protocol}.{place}"
         for protocol in ("http", "grpc")
         for signal, place in (
-            (Signal.TRACES, "trace_exporter:OTLPSpanExporter"),
             (Signal.METRICS, "metric_exporter:OTLPMetricExporter"),
             (Signal.LOGS, "_log_exporter:OTLPLogExporter"),
         )

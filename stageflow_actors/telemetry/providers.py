@@ -87,7 +87,9 @@ def _tracing(
 ) -> tuple[TracerProvider, dict[str, Batches[Any]]]:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     limits = _limits("OTEL_BSP", delay_ms=5000)
-    processors = {name: SpanBatches(exporter, limits) for name, exporter in exporters.items()}
+    processors = {
+        name: SpanBatches(exporter, limits, resource) for name, exporter in exporters.items()
+    }
     for processor in processors.values():
         provider.add_span_processor(processor)
     return provider, {name: processor.batches for name, processor in processors.items()}

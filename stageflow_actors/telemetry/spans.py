@@ -3,7 +3,7 @@
 A span is made when what it tells of is over, by the process that holds the run: so an attempt whose
 process was killed has its span like any other, and a stage's process sends none of them. Its id is
 known beforehand to whoever works below it (``attempt_span_id``). The API cannot give a span an id:
-that is why spans are made as the SDK's own class, and handed to its processor.
+that is why spans are made of a class of the SDK's, and handed to its processor.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import Event
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanKind
 
 from stageflow_actors.model.events import SPAN_CONTENTS, STAGE_TRACED
 from stageflow_actors.model.trace import attempt_span_id
@@ -24,11 +24,12 @@ from stageflow_actors.story.parts import Attempt, Note, Outcome, ProviderCall
 from stageflow_actors.story.story import RunStory, mapping_of
 from stageflow_actors.telemetry.attributes import AttributeValue, attributes_of, text_of, value_of
 from stageflow_actors.telemetry.error_types import error_type_of_attempt, error_type_of_run
+from stageflow_actors.telemetry.instruments import SCOPE
+from stageflow_actors.telemetry.run_span import RunSpan
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-_SCOPE = "stageflow_actors"
 _NS = 1_000_000_000
 _LATEST_S = 9e9
 """Seconds since the Unix epoch: in nanoseconds it still fits 64 bits."""
@@ -55,13 +56,12 @@ class SpanWriter:
     """
 
     def __init__(self, provider: TracerProvider) -> None:
-        tracer = provider.get_tracer(_SCOPE)
+        tracer = provider.get_tracer(SCOPE)
         if not isinstance(tracer, SdkTracer):
             raise TypeError(f"{type(provider).__name__} is no tracer provider of the SDK.")
         self._finish = tracer.span_processor.on_end
         self._resource = tracer.resource
-        self._scope = InstrumentationScope(_SCOPE)
-        self._unset = Status()
+        self._scope = InstrumentationScope(SCOPE)
         self._latest: tuple[RunStory, _Ids | None] | None = None
 
     def attempt_closed(self, story: RunStory, attempt: Attempt) -> None:
@@ -87,13 +87,14 @@ class SpanWriter:
             attributes[semconv.ERROR_TYPE] = text_of(error_type)
         self._write(
             f"stageflow.stage {attempt.stage}",
+            SpanKind.INTERNAL,
+            run.trace_id,
             own,
             run.own,
-            SpanKind.INTERNAL,
             attempt.started_at,
             attempt.ended_at or attempt.closed_at,
             attributes,
-            links=run.links(story, attempt),
+            linked_ids=run.linked_ids(story, attempt),
             events=() if said is None and error is None else _events(attempt, said, error),
             error=error or (None if said is None else said.error),
         )
@@ -109,9 +110,10 @@ class SpanWriter:
         passed_by = [each for each in story.attempts if not each.number]
         self._write(
             f"{semconv.OPERATION_INVOKE_WORKFLOW} {story.pipeline}",
+            SpanKind.INTERNAL,
+            run.trace_id,
             run.own,
             run.parent,
-            SpanKind.INTERNAL,
             story.created_at or story.ended_at,
             story.ended_at,
             attributes_of(
@@ -145,16 +147,17 @@ class SpanWriter:
             latest = self._latest = story, _Ids.of(story)
         return latest[1]
 
-    def _call(self, run: _Ids, parent: SpanContext, number: int, call: ProviderCall) -> None:
+    def _call(self, run: _Ids, parent: str, number: int, call: ProviderCall) -> None:
         attributes = call.attributes
         operation = attributes.get(semconv.GEN_AI_OPERATION_NAME) or "call"
         model = attributes.get(semconv.GEN_AI_REQUEST_MODEL) or ""
-        named = f"{parent.span_id:016x}/call/{number}".encode()
+        named = f"{parent}/call/{number}".encode()
         self._write(
             f"{operation} {model}".rstrip(),
-            run.context(blake2b(named, digest_size=8).hexdigest()),
-            parent,
             SpanKind.CLIENT,
+            run.trace_id,
+            blake2b(named, digest_size=8).hexdigest(),
+            parent,
             call.started_at,
             call.ended_at,
             attributes_of({**attributes, **call.contents}),
@@ -163,32 +166,33 @@ class SpanWriter:
     def _write(
         self,
         name: str,
-        context: SpanContext,
-        parent: SpanContext | None,
         kind: SpanKind,
+        trace_id: str,
+        span_id: str,
+        parent_id: str | None,
         started_at: float,
         ended_at: float | None,
         attributes: dict[str, AttributeValue],
         *,
-        links: Sequence[Link] = (),
+        linked_ids: Sequence[str] = (),
         events: Sequence[Event] = (),
         error: str | None = None,
     ) -> None:
-        status = self._unset if error is None else Status(StatusCode.ERROR, text_of(error))
         self._finish(
-            ReadableSpan(
+            RunSpan(
                 text_of(name),
-                context,
-                parent,
-                self._resource,
+                kind,
+                trace_id,
+                span_id,
+                parent_id,
+                _ns(started_at),
+                _ns(max(started_at, ended_at or started_at)),
                 attributes,
                 events,
-                links,
-                kind,
-                status=status,
-                start_time=_ns(started_at),
-                end_time=_ns(max(started_at, ended_at or started_at)),
-                instrumentation_scope=self._scope,
+                linked_ids,
+                None if error is None else text_of(error),
+                self._resource,
+                self._scope,
             )
         )
 
@@ -196,17 +200,14 @@ class SpanWriter:
 class _Ids:
     """Where a run is in its trace, by the labels of its events, and what all its attempts say."""
 
-    __slots__ = ("_attempts", "_flags", "_span_id", "_trace_id", "attributes", "own", "parent")
+    __slots__ = ("_attempts", "attributes", "own", "parent", "trace_id")
 
     def __init__(self, story: RunStory) -> None:
         labels = story.labels
-        self._trace_id = int(labels["trace_id"], 16)
-        self._flags = TraceFlags(TraceFlags.SAMPLED)
-        self._attempts: dict[tuple[str, int], SpanContext] = {}
-        self._span_id: str = labels["span_id"]
-        self.own = self.context(self._span_id)
-        parent_id = labels.get("parent_span_id")
-        self.parent = None if parent_id is None else self.context(parent_id)
+        self.trace_id: str = labels["trace_id"]
+        self._attempts: dict[tuple[str, int], str] = {}
+        self.own: str = labels["span_id"]
+        self.parent: str | None = labels.get("parent_span_id")
         self.attributes: dict[str, AttributeValue] = {
             "stageflow.pipeline.name": text_of(story.pipeline),
             "stageflow.run.id": text_of(story.run_id),
@@ -219,23 +220,20 @@ class _Ids:
         is_sampled = labels.get("trace_id") and labels.get("trace_flags") == "01"
         return cls(story) if is_sampled else None
 
-    def context(self, span_id: str) -> SpanContext:
-        return SpanContext(self._trace_id, int(span_id, 16), False, self._flags)
-
-    def attempt(self, stage: str, number: int) -> SpanContext:
+    def attempt(self, stage: str, number: int) -> str:
         """That of an attempt, which those that waited for it are linked to."""
         known = self._attempts.get((stage, number))
         if known is None:
-            span_id = attempt_span_id(self._span_id, stage, number)
-            known = self._attempts[stage, number] = self.context(span_id)
+            known = self._attempts[stage, number] = attempt_span_id(self.own, stage, number)
         return known
 
-    def links(self, story: RunStory, attempt: Attempt) -> list[Link]:
-        """To the last attempt of each stage that was waited for, if it had one."""
-        numbered = [
-            (stage, story.last_number(stage)) for stage in (*attempt.dependencies, *attempt.after)
-        ]
-        return [Link(self.attempt(stage, number)) for stage, number in numbered if number]
+    def linked_ids(self, story: RunStory, attempt: Attempt) -> Sequence[str]:
+        """Those of the last attempt of each stage that was waited for, if it had one."""
+        awaited = (*attempt.dependencies, *attempt.after)
+        if not awaited:
+            return ()
+        numbered = [(stage, story.last_number(stage)) for stage in awaited]
+        return [self.attempt(stage, number) for stage, number in numbered if number]
 
 
 class _Said:

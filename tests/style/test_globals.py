@@ -39,6 +39,7 @@ MAKES_NO_STATE = {
     "FrozenDict",
     "MappingProxyType",
     "TypeVar",
+    "bytes",
     "frozenset",
     "getLogger",
     "object",

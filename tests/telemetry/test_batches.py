@@ -11,6 +11,7 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
@@ -75,7 +76,9 @@ def processor():
     made = []
 
     def make(exporter, **limits):
-        processor = SpanBatches(exporter, BatchLimits(**{"delay_s": NEVER_S, **limits}))
+        processor = SpanBatches(
+            exporter, BatchLimits(**{"delay_s": NEVER_S, **limits}), Resource.get_empty()
+        )
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(processor)
         made.append(processor)

@@ -306,6 +306,7 @@ def test_a_protocol_that_is_not_installed_is_named_with_the_extra(
     package = "opentelemetry.exporter.otlp.proto.grpc"
     for place in ("trace_exporter", "metric_exporter", "_log_exporter"):
         monkeypatch.setitem(sys.modules, f"{package}.{place}", None)  # importing it fails
+    monkeypatch.delitem(sys.modules, "stageflow_actors.telemetry.otlp_grpc", raising=False)
     configured = configure({ENDPOINT: "http://x", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
     assert not configured.is_any
     for warning in warnings_of():
