@@ -49,9 +49,10 @@ def test_the_models_are_those_that_pipelines_declare(live):
         }
         for name in found:
             assert client.models.retrieve(name).id == name
-        with pytest.raises(openai.NotFoundError) as refused:
-            client.models.retrieve("plain")
-        assert refused.value.code == "SERVE-PIPELINE-UNKNOWN"
+        for unknown in ("plain", "two\nlines", "at the end\n"):
+            with pytest.raises(openai.NotFoundError) as refused:
+                client.models.retrieve(unknown)
+            assert refused.value.code == "SERVE-PIPELINE-UNKNOWN"
 
 
 def test_a_model_may_have_another_name_than_its_pipeline(live):

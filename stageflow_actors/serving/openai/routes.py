@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -33,6 +34,11 @@ from stageflow_actors.serving.service import Service
 
 class OpenAIRoute(GuardedRoute):
     """A route that says in OpenAI's form why there is no answer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # In a path that is asked for, a name may have any character, the end of a line, too.
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
     def refusal(self, problem: ProblemError, _request: Request) -> Response:
         return failure_of(problem).response()
