@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -16,6 +17,7 @@ from stageflow_actors.model.streaming import Audience
 from stageflow_actors.security import AuthContext, AuthInterceptor, TokenVerifier
 from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError, ServingError
 from stageflow_actors.serving.headers import bearer_token, token_refused
+from stageflow_actors.serving.recent_tokens import RecentTokens
 from stageflow_actors.serving.scopes import Scope
 
 _CANNOT_TELL = frozenset({"AUTH-VERIFIER-TIMEOUT", "AUTH-VERIFIER-FAULT"})
@@ -70,6 +72,7 @@ class Gate:
             AuthInterceptor(verifier, timeout_s=timeout_s)  # refuses what cannot verify
         self._verifier = verifier
         self._timeout_s = timeout_s
+        self._recent = RecentTokens()
 
     @property
     def asks_for_tokens(self) -> bool:
@@ -90,6 +93,18 @@ class Gate:
                 code="SERVE-EXPOSED",
             )
 
+    def recent_tenant(self, request: HTTPConnection) -> str | None:
+        """Whose runs the token of the request may start, if that was verified just now: enough to
+        refuse by, never to let anybody pass.
+
+        Raises:
+            ProblemError: there is no token.
+        """
+        if self._verifier is None:
+            return None
+        token = bearer_token(request.headers.getlist("authorization"))
+        return self._recent.tenant_of(token, time.monotonic())
+
     async def admit(
         self, request: HTTPConnection, scope: Scope, given: Sequence[str] | None = None
     ) -> Caller:
@@ -102,7 +117,7 @@ class Gate:
             return _local_caller(request)
         token = bearer_token(request.headers.getlist("authorization") if given is None else given)
         noted = _Noted(self._verifier)
-        asked = PipelineContext.create(data={"_auth_token": token})
+        asked, began = PipelineContext.create(data={"_auth_token": token}), time.monotonic()
         try:
             admitted = await AuthInterceptor(noted, timeout_s=self._timeout_s).admit(asked)
         except AuthenticationError as error:
@@ -118,6 +133,8 @@ class Gate:
         tenant = f"org:{org_id}" if org_id is not None else f"user:{user_id}"
         sees_internal = noted.answer.has_role(Scope.RUNS_INTERNAL)
         starts_runs = noted.answer.has_role(Scope.RUNS_WRITE)
+        if starts_runs:
+            self._recent.note(token, tenant, began)
         return Caller(tenant, user_id, org_id, token, sees_internal, starts_runs)
 
 

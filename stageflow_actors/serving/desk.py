@@ -13,6 +13,7 @@ from stageflow_actors.model.streaming import Audience
 from stageflow_actors.model.trace import TraceContext
 from stageflow_actors.serving.bodies import RunBody
 from stageflow_actors.serving.callers import Caller
+from stageflow_actors.serving.room import Room
 
 RUNNING = "running"
 """The state of a run that has not ended."""
@@ -34,7 +35,7 @@ class RunOrder(NamedTuple):
     ``is_cancelled_when_left`` it is cancelled when nobody waits for its answer any more. With
     ``is_watched`` nothing that its stages stream is lost before the first ``read``; with ``reader``
     they wait for that one from the start. ``prefix`` is what its links begin with. Its span is to
-    be below ``trace``.
+    be below ``trace``. ``room`` was reserved for it.
     """
 
     caller: Caller
@@ -47,6 +48,7 @@ class RunOrder(NamedTuple):
     reader: str | None = None
     prefix: str = ""
     trace: TraceContext | None = None
+    room: Room | None = None
 
     @property
     def ends_with_its_client(self) -> bool:
@@ -122,6 +124,14 @@ class Desk(Protocol):
     @property
     def is_ready(self) -> bool:
         """Whether it takes runs."""
+
+    def reserve(self, tenant: str) -> Room | None:
+        """Room for a run of ``tenant``, where some can be held until it is asked for. Not for one
+        with a key: it may be there already.
+
+        Raises:
+            ProblemError: it would not be started, as far as that is known at once.
+        """
 
     async def run(self, order: RunOrder, wait_s: float | None) -> Shown:
         """Start a run, and wait for its end, but no longer than ``wait_s``; ``None``: to the end.

@@ -94,3 +94,8 @@ class ProblemError(Exception):
         self.retry_after_s = retry_after_s
         self.headers = dict(headers or {})
         self.parts = parts
+
+
+def too_fast(after_s: float | None) -> ProblemError | None:
+    """The refusal of a run that may be started ``after_s``; ``None``: it may be now."""
+    return None if after_s is None else ProblemError(Fault.TOO_FAST, retry_after_s=after_s)

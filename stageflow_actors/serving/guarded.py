@@ -16,7 +16,7 @@ from stageflow_actors.serving.callers import Caller
 from stageflow_actors.serving.faults import Fault, ProblemError, ServingError
 from stageflow_actors.serving.problems import problem_of, problem_response
 from stageflow_actors.serving.request_trace import note_run
-from stageflow_actors.serving.scopes import RULES, rule_for
+from stageflow_actors.serving.scopes import RULES, Scope, rule_for
 from stageflow_actors.serving.service import Service
 from stageflow_actors.serving.socket_guard import GuardedSocketRoute
 
@@ -36,6 +36,14 @@ class GuardedRoute(APIRoute):
         """How a request is refused; a route may have a form of its own for it."""
         return problem_response(problem, request.scope)
 
+    async def admit(self, request: Request, scope: Scope) -> Caller:
+        """Who asks, if they may.
+
+        Raises:
+            ProblemError: they may not.
+        """
+        return await service_of(request).gate.admit(request, scope)
+
     def get_route_handler(self) -> Handler:
         """Asks who it is before anything of the request is read."""
         rule = rule_for(self.methods or (), self.path_format)
@@ -44,8 +52,7 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             try:
                 if rule.scope is not None:
-                    service: Service = request.app.state.service
-                    request.state.caller = await service.gate.admit(request, rule.scope)
+                    request.state.caller = await self.admit(request, rule.scope)
                 response = await inner(request)
             except ProblemError as problem:
                 if problem.run_id is not None:

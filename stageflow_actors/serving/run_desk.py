@@ -13,7 +13,7 @@ from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.security import AuthInterceptor
 from stageflow_actors.serving.claims import Claims
 from stageflow_actors.serving.desk import Entries, Reading, RunOrder, Shown, seen_by
-from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
+from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError, too_fast
 from stageflow_actors.serving.problems import problem_of
 from stageflow_actors.serving.records import KeptRun, RunRecord, refusal_of
 from stageflow_actors.serving.run_book import BookStats, RunBook
@@ -97,6 +97,17 @@ class RunDesk:
         """What is here, in numbers."""
         return self._book.stats()
 
+    def reserve(self, tenant: str) -> None:
+        """As ``Desk.reserve``. None is held here: a run counts when it is started."""
+        if not self._is_taking:
+            raise ProblemError(Fault.NOT_READY, retry_after_s=SOON_S)
+        if self._book.live_of(tenant) >= self._settings.max_live_runs_per_tenant:
+            raise ProblemError(Fault.TOO_MANY_RUNS, retry_after_s=SOON_S)
+        if self._rate is not None:
+            refused = too_fast(self._rate.wait_s(tenant, time.monotonic()))
+            if refused is not None:
+                raise refused
+
     async def run(self, order: RunOrder, wait_s: float | None) -> Shown:
         """As ``Desk.run``."""
         if order.key is None:
@@ -166,7 +177,7 @@ class RunDesk:
 
     async def _start(self, order: RunOrder) -> RunRecord:
         caller = order.caller
-        self._check_room(caller.tenant)
+        self._enter(caller.tenant)
         try:
             handle = await self._deployment.start(_context_of(self._served, order))
         except StageflowError as error:
@@ -202,15 +213,10 @@ class RunDesk:
         finally:
             record.waiting -= 1
 
-    def _check_room(self, tenant: str) -> None:
-        if not self._is_taking:
-            raise ProblemError(Fault.NOT_READY, retry_after_s=SOON_S)
-        if self._book.live_of(tenant) >= self._settings.max_live_runs_per_tenant:
-            raise ProblemError(Fault.TOO_MANY_RUNS, retry_after_s=SOON_S)
+    def _enter(self, tenant: str) -> None:
+        self.reserve(tenant)
         if self._rate is not None:
-            after_s = self._rate.take(tenant, time.monotonic())
-            if after_s is not None:
-                raise ProblemError(Fault.TOO_FAST, retry_after_s=after_s)
+            self._rate.take(tenant, time.monotonic())
 
     async def _sweep(self) -> None:
         while True:

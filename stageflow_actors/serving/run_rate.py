@@ -22,10 +22,33 @@ class RunRate:
 
     def take(self, tenant: str, now: float) -> float | None:
         """Nothing, if it may start one now; else after how many seconds it may."""
-        tokens, since = self._tenants.pop(tenant, (self._most, now))
-        tokens = min(self._most, tokens + (now - since) * self._per_s)
+        tokens = self._tokens(tenant, now)
         may = tokens >= 1.0
-        self._tenants[tenant] = (tokens - 1.0 if may else tokens, now)
+        self._set(tenant, tokens - 1.0 if may else tokens, now)
+        return None if may else self._wait_s(tokens)
+
+    def wait_s(self, tenant: str, now: float) -> float | None:
+        """As ``take``, but nothing is started."""
+        tokens = self._tokens(tenant, now)
+        return None if tokens >= 1.0 else self._wait_s(tokens)
+
+    def give_back(self, tenant: str, now: float) -> None:
+        """One that was taken may not have been started."""
+        self._set(tenant, min(self._most, self._tokens(tenant, now) + 1.0), now)
+
+    def limit(self, tenant: str, now: float, wait_s: float) -> None:
+        """Somebody knows that it may start none for ``wait_s``."""
+        self._set(tenant, min(self._tokens(tenant, now), 1.0 - wait_s * self._per_s), now)
+
+    def _wait_s(self, tokens: float) -> float:
+        return (1.0 - tokens) / self._per_s
+
+    def _tokens(self, tenant: str, now: float) -> float:
+        tokens, since = self._tenants.get(tenant, (self._most, now))
+        return min(self._most, tokens + (now - since) * self._per_s)
+
+    def _set(self, tenant: str, tokens: float, now: float) -> None:
+        self._tenants[tenant] = (tokens, now)
+        self._tenants.move_to_end(tenant)
         if len(self._tenants) > self._max_tenants:
             self._tenants.popitem(last=False)
-        return None if may else (1.0 - tokens) / self._per_s

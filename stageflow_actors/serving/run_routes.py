@@ -15,6 +15,7 @@ from stageflow_actors.serving.orders import terms_of
 from stageflow_actors.serving.presence import while_there
 from stageflow_actors.serving.request_trace import note_run
 from stageflow_actors.serving.sse import number_after
+from stageflow_actors.serving.start_route import StartRoute, room_of
 
 _JSON = "application/json"
 
@@ -23,7 +24,11 @@ def run_router() -> APIRouter:
     """The routes of runs."""
     router = APIRouter(route_class=GuardedRoute, tags=["runs"])
     router.add_api_route(
-        "/v1/pipelines/{name}/runs", start_run, methods=["POST"], summary="Start a run"
+        "/v1/pipelines/{name}/runs",
+        start_run,
+        methods=["POST"],
+        summary="Start a run",
+        route_class_override=StartRoute,
     )
     router.add_api_route("/v1/runs/{run_id}", get_run, methods=["GET"], summary="State and result")
     router.add_api_route(
@@ -52,7 +57,7 @@ async def start_run(name: str, request: Request) -> Response:
         content,
         size=len(content),
         is_cancelled_when_left=served.is_cancelled_when_left and wanted.wait_s is None,
-    )
+    )._replace(room=room_of(request))
     if wants_events(request.headers.getlist("accept")):
         return await _started_stream(request, name, order)
     shown = await while_there(request.receive, service.run(name, order, wanted.wait_s))

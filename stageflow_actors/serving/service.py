@@ -12,6 +12,7 @@ from stageflow_actors.errors import StageflowError
 from stageflow_actors.serving.callers import Gate
 from stageflow_actors.serving.desk import Desk, Entries, Reading, RunOrder, Shown
 from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
+from stageflow_actors.serving.room import Room
 from stageflow_actors.serving.served import ServedPipeline
 from stageflow_actors.serving.settings import ServingSettings
 
@@ -96,6 +97,14 @@ class Service:
             return self._desks[name]
         except KeyError:
             raise ProblemError(Fault.NOT_READY, retry_after_s=SOON_S) from None
+
+    def reserve(self, name: str, tenant: str) -> Room | None:
+        """As ``Desk.reserve`` of that pipeline.
+
+        Raises:
+            ProblemError: a run would not be started.
+        """
+        return self.desk(name).reserve(tenant)
 
     async def run(self, name: str, order: RunOrder, wait_s: float | None) -> Shown:
         """As ``Desk.run`` of that pipeline.

@@ -6,18 +6,20 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, TypeVar
 
 from stageflow_actors.serving.desk import Entries, Reading, RunOrder, Shown
 from stageflow_actors.serving.faults import SOON_S, Fault, ProblemError
 from stageflow_actors.serving.replicas.adoption import adopt
+from stageflow_actors.serving.replicas.foreseen import Foreseen
 from stageflow_actors.serving.replicas.keeper_line import KeeperLine, KeeperLostError
 from stageflow_actors.serving.replicas.key_places import Name
 from stageflow_actors.serving.replicas.messages import reader_at
 from stageflow_actors.serving.replicas.neighbours import Neighbours
 from stageflow_actors.serving.replicas.places import Place
 from stageflow_actors.serving.replicas.served_app import ServedApp
+from stageflow_actors.serving.room import Room
 
 logger = logging.getLogger("stageflow_actors.serving")
 
@@ -43,6 +45,7 @@ class KeptDesk:
         self._following: set[asyncio.Task[None]] = set()
         self._going: list[KeeperLine] = []
         self._neighbours = Neighbours(place, app.runtime)
+        self._foreseen = self._nothing_foreseen()
 
     @property
     def is_ready(self) -> bool:
@@ -68,14 +71,19 @@ class KeptDesk:
             with suppress(Exception):  # it may be gone already
                 await self._keeper.leave.remote(self._replica)
 
+    def reserve(self, tenant: str) -> Room | None:
+        """As ``Desk.reserve``: what the keeper would say is known, and it is not asked."""
+        return self._foreseen.reserve(tenant)
+
     async def run(self, order: RunOrder, wait_s: float | None) -> Shown:
         """As ``Desk.run``. What a keeper does not take because it goes, the next one takes."""
-        order = order._replace(reader=reader_at(self._replica, order.reader))
+        room = order.room
+        order = order._replace(reader=reader_at(self._replica, order.reader), room=None)
         gone: set[Place] = set()
         for _try in range(_MOST_TRIES):
             line = await self._line_of(order, gone)
             try:
-                shown: Shown = await line.ask("run", order, wait_s, size=order.size)
+                shown = await self._begun(line, order, wait_s, room)
             except KeeperLostError:
                 self._neighbours.miss()
                 return await self._again(order, wait_s)
@@ -87,6 +95,15 @@ class KeptDesk:
             else:
                 return shown
         raise _unavailable()
+
+    async def _begun(
+        self, line: KeeperLine, order: RunOrder, wait_s: float | None, room: Room | None
+    ) -> Shown:
+        """What the keeper says. Only it knows whether there is a run with the key of an order."""
+        tenant = order.caller.tenant
+        with self._foreseen.asking(tenant, room) if order.key is None else nullcontext():
+            shown: Shown = await line.ask("run", order, wait_s, size=order.size)
+            return shown
 
     async def look(self, run_id: str, tenant: str) -> Shown | None:
         """As ``Desk.look``."""
@@ -200,11 +217,14 @@ class KeptDesk:
         line = KeeperLine(self._keeper, self._place, self._app.runtime)
         await line.meet()
         await self._neighbours.meet()
-        self._line = line
+        self._line, self._foreseen = line, self._nothing_foreseen()
         following = asyncio.create_task(self._follow(self._keeper, line))
         self._following.add(following)
         following.add_done_callback(self._following.discard)
         return line
+
+    def _nothing_foreseen(self) -> Foreseen:
+        return Foreseen(self._app.settings.max_runs_per_s_per_tenant, time.monotonic)
 
     def _let_go(self, line: KeeperLine) -> None:
         """Its keeper is about to go: the next one is wanted. Who waits for this one still is told,
