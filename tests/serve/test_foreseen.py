@@ -116,9 +116,9 @@ def test_room_for_a_run_that_may_not_have_been_started_is_there_for_another(ende
     room = foreseen.reserve("a")
     with pytest.raises(type(ended)), foreseen.asking("a", room):
         raise ended
-    room.give_back()  # once is enough
     with foreseen.asking("a", foreseen.reserve("a")):
         pass
+    room.give_back()  # once is enough
     with pytest.raises(ProblemError):
         foreseen.reserve("a")
 
@@ -176,7 +176,8 @@ async def refused_by(replica, asked):
 async def test_a_replica_asks_once_and_knows_from_then_on(slow):
     first, second = await slow.replica("v"), await slow.replica("v")
     came = noted(slow.keepers[first._place])
-    assert state_of(await first.run(order(), None)) == "ok"
+    asked = order()._replace(room=first.reserve(TENANT))
+    assert state_of(await first.run(asked, None)) == "ok"
     for _ in range(5):
         assert 0 < await refused_by(first, order()) <= 3600
         assert 0 < await refused_by(second, order()) <= 3600

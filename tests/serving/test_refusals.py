@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
+from starlette.requests import Request
 
 from stageflow_actors import AuthenticationError, LocalRuntime
 from stageflow_actors.serving import ServingSettings, build_app
@@ -17,6 +18,7 @@ from stageflow_actors.serving.faults import Fault, ProblemError, too_fast
 from stageflow_actors.serving.recent_tokens import FRESH_S, RecentTokens
 from stageflow_actors.serving.replicas.foreseen import Foreseen
 from stageflow_actors.serving.run_rate import RunRate
+from stageflow_actors.serving.scopes import Scope
 from stageflow_actors.serving.served import served_by_name
 from stageflow_actors.serving.service import Service
 from tests.serving import flows
@@ -53,7 +55,7 @@ class Asked:
         self._body = body
         self.is_read = False
         self.status, self.document = 0, None
-        self._scope = {
+        self.scope = {
             "type": "http",
             "method": "POST",
             "path": PATH,
@@ -69,7 +71,7 @@ class Asked:
         }
 
     def begin(self):
-        return self._app(self._scope, self._receive, self._send)
+        return self._app(self.scope, self._receive, self._send)
 
     async def answer(self):
         await self.begin()
@@ -141,6 +143,12 @@ async def test_a_token_that_was_good_a_moment_ago_lets_nobody_pass(tokens):
         assert await Asked(app).answer() == (200, "ok")
         tokens.revoked.add("ada")
         assert await Asked(app).answer() == (401, "SERVE-TOKEN-REFUSED")
+
+
+async def test_a_token_that_starts_no_runs_is_refused_for_that(app):
+    gate, request = app.state.service.gate, Request(Asked(app, "reader").scope)
+    assert not (await gate.admit(request, Scope.RUNS_READ)).starts_runs
+    assert gate.recent_tenant(request) is None
 
 
 def test_a_token_is_known_for_a_moment_and_only_so_many_are():
