@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from stageflow_actors.actors.messages import Receipt, StageEnd
+from stageflow_actors.actors.sealing import SealedOutput
 from stageflow_actors.engine.state import RunState, StageState
 from stageflow_actors.model.inputs import MissingInput
 from stageflow_actors.model.plan import StagePlan
@@ -14,10 +16,10 @@ def missing_inputs(state: RunState, stage: StagePlan) -> dict[str, MissingInput]
     """The optional inputs that a failure has left ``stage`` without."""
     found = {}
     for other in stage.optional:
-        if other in state.tolerated:
-            missing = MissingInput(state.stages[other].value, state.tolerated[other])
-        elif other in state.blocked:
-            missing = MissingInput("skipped", state.blocked[other])
+        if other in state.notes.tolerated:
+            missing = MissingInput(state.stages[other].value, state.notes.tolerated[other])
+        elif other in state.notes.blocked:
+            missing = MissingInput("skipped", state.notes.blocked[other])
         else:
             continue
         found[state.plan.stages[other].name] = missing
@@ -29,18 +31,28 @@ def tolerated(state: RunState) -> tuple[str, ...]:
     return tuple(
         stage.name
         for index, stage in enumerate(state.plan.stages)
-        if index in state.tolerated or state.stages[index] is StageState.FELL_BACK
+        if index in state.notes.tolerated or state.stages[index] is StageState.FELL_BACK
     )
 
 
-def judged(state: RunState, index: int, end: StageEnd) -> StageEnd:
-    """The end of a stage with what the engine has made of it."""
-    text = state.timeout_texts.get(index)
-    if text is not None and state.stages[index] is not StageState.INTERRUPTED:
+def judged(
+    state: RunState, index: int, receipt: Receipt, outputs: Mapping[int, SealedOutput]
+) -> StageEnd:
+    """The end of a stage: its last receipt, with what the engine has made of it.
+
+    Its attempt is the number of the last one, and 0 for none: a skip is no execution.
+    """
+    current = state.stages[index]
+    fell_back = outputs[index] if current is StageState.FELL_BACK else None
+    end = StageEnd(
+        state.plan.stages[index].name, state.attempts[index], receipt, None, None, fell_back
+    )
+    text = state.notes.timeout_texts.get(index)
+    if text is not None and current is not StageState.INTERRUPTED:
         return end._replace(timed_out=text)
-    if state.poisoned and index in state.poisoned:
-        return end._replace(poisoned=state.poisoned[index])
-    if end.receipt.failure is not None and state.stages[index] is StageState.INTERRUPTED:
+    if state.notes.poisoned and index in state.notes.poisoned:
+        return end._replace(poisoned=state.notes.poisoned[index])
+    if receipt.failure is not None and current is StageState.INTERRUPTED:
         return end._replace(gave_up="" if state.cause is None else state.cause.reason)
     return end
 

@@ -22,7 +22,6 @@ from stageflow_actors.actors.messages import (
     Receipt,
     Rejection,
     RunReport,
-    StageEnd,
 )
 from stageflow_actors.actors.reports import failure_in
 from stageflow_actors.actors.sealing import SealedOutput
@@ -65,6 +64,8 @@ CLOSED = "the deployment was closed"
 
 _OK, _LOST = Ending.OK.value, Ending.LOST.value
 _ENDINGS = MappingProxyType({each.value: each for each in Ending})  # an enum's call costs more
+_NEVER = (0, None)
+"""How often a stage was forgotten, and its last receipt before that."""
 _NOBODY = -2
 """No stage: -1 is that of the run's own timer."""
 
@@ -79,14 +80,13 @@ class Run:
         "_bodies",
         "_deadline",
         "_delayed",
-        "_ends",
         "_forgotten",
-        "_generations",
         "_inbox",
         "_loop",
         "_machine",
         "_outputs",
         "_plan",
+        "_receipts",
         "_started_at",
         "_waits",
         "ended",
@@ -103,11 +103,10 @@ class Run:
         self._alarms = Alarms(self._loop, self._ring)
         self._inbox: list[Fact] = []
         self._outputs: dict[int, SealedOutput] = {}
-        self._ends: dict[int, StageEnd] = {}
-        self._forgotten: dict[int, StageEnd] = {}
-        self._abandoned: dict[str, None] = {}
+        self._receipts: dict[int, Receipt] = {}
+        self._forgotten: dict[int, tuple[int, Receipt | None]] = {}
+        self._abandoned: tuple[str, ...] = ()
         self._ahead: tuple[int, ...] = ()
-        self._generations: dict[int, int] = {}
         self._waits = _NOBODY
         self._delayed: dict[int, ArmTimer] = {}
         self._deadline: float | None = None
@@ -149,8 +148,8 @@ class Run:
 
     def is_in_doubt(self, stage: int) -> bool:
         """Whether nobody knows how far the last execution of ``stage`` got."""
-        end = self._ends.get(stage)
-        return end is not None and (end.receipt.ending == _LOST or end.receipt.is_stuck)
+        receipt = self._receipts.get(stage)
+        return receipt is not None and (receipt.ending == _LOST or receipt.is_stuck)
 
     def is_timing_out(self, stage: int) -> bool:
         """Whether ``stage`` was told to stop because its time is up."""
@@ -158,9 +157,9 @@ class Run:
 
     def failure_of(self, stage: str) -> Failure | None:
         """Why ``stage`` failed when it was last executed, if it did."""
-        for index, end in self._ends.items():
-            if end.stage == stage:
-                return failure_in(judged(self._machine.state, index, end))
+        for index, receipt in self._receipts.items():
+            if self._plan.stages[index].name == stage:
+                return failure_in(judged(self._machine.state, index, receipt, self._outputs))
         return None
 
     def stage_ended(self, stage: int, attempt: int, receipt: Receipt) -> None:
@@ -171,11 +170,11 @@ class Run:
             return
         name = self._plan.stages[stage].name
         if attempt > 1:
-            self._ends.pop(stage, None)  # in order of completion, repetitions too
+            self._receipts.pop(stage, None)  # in order of completion, repetitions too
             self._outputs.pop(stage, None)
-        self._ends[stage] = StageEnd(name, attempt, receipt)
-        if receipt.is_stuck:
-            self._abandoned[name] = None
+        self._receipts[stage] = receipt
+        if receipt.is_stuck and name not in self._abandoned:
+            self._abandoned = (*self._abandoned, name)
         if receipt.ahead:
             self._ahead = (*self._ahead, *receipt.ahead)
         for type_, at, data in receipt.notes:
@@ -231,7 +230,7 @@ class Run:
             missing = missing_inputs(self._machine.state, stage)
             inputs = {name: inputs[name] for name in inputs if name not in missing}
         remaining_s = None if self._deadline is None else self._deadline - self._loop.time()
-        generation = self._generations.get(command.stage, 0) if self._generations else 0
+        generation, _last = self._forgotten.get(command.stage, _NEVER)
         rejection = None if command.feedback is None else self._rejection_by(*command.feedback)
         work = Assignment(
             command.attempt,
@@ -247,35 +246,31 @@ class Run:
         self._waits = _NOBODY if has_begun else command.stage
 
     def _rejection_by(self, guard: int, number: int) -> Rejection | None:
-        end = self._forgotten.get(guard)
-        if end is None:
+        _times, receipt = self._forgotten.get(guard, _NEVER)
+        if receipt is None:
             return None
-        return Rejection(end.stage, number, end.receipt.reason, end.receipt.output)
+        name = self._plan.stages[guard].name
+        return Rejection(name, number, receipt.reason, receipt.output)
 
     def _forget(self, command: ForgetStage) -> None:
-        self._generations[command.stage] = self._generations.get(command.stage, 0) + 1
+        times, last = self._forgotten.get(command.stage, _NEVER)
         self._outputs.pop(command.stage, None)
-        end = self._ends.pop(command.stage, None)
-        if end is not None:
-            self._forgotten[command.stage] = end
+        receipt = self._receipts.pop(command.stage, last)
+        self._forgotten[command.stage] = times + 1, receipt
 
     def _fall_back(self, command: FallBack) -> None:
         stage = self._plan.stages[command.stage]
         output = StageOutput(StageStatus.OK, stage.fallback or FrozenDict(), duration_ms=0)
         self._outputs[command.stage] = output
-        self._ends[command.stage] = self._ends[command.stage]._replace(fell_back=output)
 
     def _skip(self, command: SkipStage) -> None:
         output = StageOutput(
             StageStatus.SKIP, FrozenDict({"reason": command.reason}), duration_ms=0
         )
         receipt = Receipt(Ending.SKIP.value, command.at, command.at, output, command.reason)
-        name = self._plan.stages[command.stage].name
         self._outputs[command.stage] = output
+        self._receipts[command.stage] = receipt
         self._bodies.skipped(self, command.stage)
-        # The number of its last attempt, and 0 for none: a skip is no execution.
-        attempt = self._machine.state.attempts[command.stage]
-        self._ends[command.stage] = StageEnd(name, attempt, receipt)
 
     def _interrupt(self, command: InterruptStage) -> None:
         self._bodies.interrupt(self, command.stage, command.attempt, command.reason)
@@ -318,19 +313,20 @@ class Run:
             stage=command.stage,
             reason=command.reason,
             ends=tuple(
-                judged(self._machine.state, index, end) for index, end in self._ends.items()
+                judged(self._machine.state, index, receipt, self._outputs)
+                for index, receipt in self._receipts.items()
             ),
             never_started=tuple(
                 stage.name
                 for index, stage in enumerate(self._plan.stages)
-                if index not in self._ends
+                if index not in self._receipts
             ),
             events=self.log.take(),
             events_dropped=self.log.dropped,
             started_at=self._started_at,
             ended_at=time.time(),
             tolerated=tolerated(self._machine.state),
-            abandoned=tuple(self._abandoned),
+            abandoned=self._abandoned,
         )
         if not self.ended.done():
             self.ended.set_result(report)

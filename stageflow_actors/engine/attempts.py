@@ -31,8 +31,8 @@ def begin_attempt(state: RunState, index: int, now: float, commands: list[Comman
     state.live += 1
     started = f"stage.{stage.name}.started"
     commands.append(EmitEvent(started, now, index, attempt, stage.wiring))
-    guard = state.feedback.get(index) if state.feedback else None
-    feedback = None if guard is None else (guard, state.rounds[guard].rejections)
+    guard = state.notes.feedback.get(index) if state.notes.feedback else None
+    feedback = None if guard is None else (guard, state.notes.rounds[guard].rejections)
     commands.append(StartStage(index, attempt, feedback, is_repeat and state.is_suspect(index)))
     if stage.timeout_s is not None:
         commands.append(ArmTimer(Timer(_ATTEMPT, index, attempt), stage.timeout_s))
@@ -82,20 +82,20 @@ def end_attempt(state: RunState, index: int, was: StageState, commands: list[Com
     if state.plan.stages[index].timeout_s is not None:
         commands.append(DisarmTimer(Timer(_ATTEMPT, index, attempt)))
     if was is not _RUNNING:
-        kind = TimerKind.CLEANUP if index in state.heard else TimerKind.STOP
+        kind = TimerKind.CLEANUP if index in state.notes.heard else TimerKind.STOP
         commands.append(DisarmTimer(Timer(kind, index, attempt)))
-        state.heard.discard(index)
-        state.killed.discard(index)
+        state.noting().heard.discard(index)
+        state.noting().killed.discard(index)
 
 
 def close_stage(state: RunState, index: int, commands: list[Command]) -> None:
     """Note that a stage has ended for good."""
     state.remaining -= 1
-    if state.rounds:
+    if state.notes.rounds:
         disarm_guard(state, index, commands)
     if state.plan.stages[index].total_s is not None:
         commands.append(DisarmTimer(Timer(TimerKind.TOTAL, index)))
-    if state.expected:
+    if state.notes.expected:
         note_over(state, index)
 
 

@@ -62,49 +62,52 @@ def skip_of(state: RunState, index: int) -> Skip | None:
         reason = _off_route(state, stage, stage.router)
         if reason is not None:
             return Skip(reason, SkipKind.UNSELECTED)
-    unselected = state.unselected
+    notes = state.notes
+    unselected = notes.unselected
     if unselected and stage.dependencies and unselected.keys() >= set(stage.dependencies):
         return Skip(unselected[stage.dependencies[0]], SkipKind.UNSELECTED)
-    may_lack = state.tolerated or state.blocked or stage.gates
+    may_lack = notes.tolerated or notes.blocked or stage.gates
     reason = _lacks(state, stage) if may_lack else None
     if reason is not None:
         return Skip(reason, SkipKind.BLOCKED)
     if stage.conditional:
         for dependency in stage.dependencies:
-            if dependency in state.skip_reasons:
-                return Skip(state.skip_reasons[dependency], SkipKind.CONDITIONAL)
+            if dependency in state.notes.skip_reasons:
+                return Skip(state.notes.skip_reasons[dependency], SkipKind.CONDITIONAL)
     return None
 
 
 def note_skip(state: RunState, index: int, skip: Skip) -> None:
     """Remember it for the stages behind."""
+    notes = state.noting()
     noted = {
-        SkipKind.UNSELECTED: state.unselected,
-        SkipKind.BLOCKED: state.blocked,
-        SkipKind.CONDITIONAL: state.skip_reasons,
+        SkipKind.UNSELECTED: notes.unselected,
+        SkipKind.BLOCKED: notes.blocked,
+        SkipKind.CONDITIONAL: notes.skip_reasons,
     }
     noted[skip.kind][index] = skip.reason
 
 
 def forget(state: RunState, index: int) -> None:
     """Nothing that was noted of this stage counts any more: it runs again."""
+    notes = state.noting()
     for noted in (
-        state.taken,
-        state.unselected,
-        state.blocked,
-        state.skip_reasons,
-        state.tolerated,
-        state.timeout_texts,
-        state.poisoned,
+        notes.taken,
+        notes.unselected,
+        notes.blocked,
+        notes.skip_reasons,
+        notes.tolerated,
+        notes.timeout_texts,
+        notes.poisoned,
     ):
         noted.pop(index, None)
 
 
 def _off_route(state: RunState, stage: StagePlan, router: int) -> str | None:
-    if router in state.unselected:
-        return state.unselected[router]
-    taken = state.taken.get(router)
-    if router in state.tolerated or router in state.blocked:
+    if router in state.notes.unselected:
+        return state.notes.unselected[router]
+    taken = state.notes.taken.get(router)
+    if router in state.notes.tolerated or router in state.notes.blocked:
         return None  # rule 3 says better why
     name = state.plan.stages[router].name
     if taken is None:
@@ -119,10 +122,10 @@ def _lacks(state: RunState, stage: StagePlan) -> str | None:
         if other in stage.optional and other != stage.router:
             continue
         name = state.plan.stages[other].name
-        if other in state.tolerated:
-            return f"'{name}' failed: {state.tolerated[other]}"
-        if other in state.blocked:
-            return f"'{name}' was skipped: {state.blocked[other]}"
+        if other in state.notes.tolerated:
+            return f"'{name}' failed: {state.notes.tolerated[other]}"
+        if other in state.notes.blocked:
+            return f"'{name}' was skipped: {state.notes.blocked[other]}"
     for guard in stage.gates:
         if state.stages[guard] in _NO_PASS:
             name = state.plan.stages[guard].name

@@ -61,7 +61,7 @@ def settle_failure(state: RunState, fact: StageEnded, commands: list[Command]) -
         release(state, fact.stage)
         action = Action.FALLBACK
     elif stage.mode.is_tolerant:
-        state.tolerated[fact.stage] = fact.reason
+        state.noting().tolerated[fact.stage] = fact.reason
         release(state, fact.stage)
         action = Action.CONTINUE
     else:
@@ -85,7 +85,7 @@ def _end_as_failed(state: RunState, fact: StageEnded, commands: list[Command]) -
     data: Any = fact.detail
     if fact.ending is Ending.TIMED_OUT:
         state.stages[fact.stage] = StageState.TIMED_OUT
-        state.timeout_texts[fact.stage] = fact.reason
+        state.noting().timeout_texts[fact.stage] = fact.reason
         data = timeout_detail(fact)
     else:
         state.stages[fact.stage] = StageState.FAILED
@@ -94,9 +94,9 @@ def _end_as_failed(state: RunState, fact: StageEnded, commands: list[Command]) -
 
 def _poison(state: RunState, fact: StageEnded) -> StageEnded:
     """Note what is poisoned; its end, with what is said of that."""
-    deaths = state.tries[fact.stage].losses + 1
+    deaths = state.notes.tries[fact.stage].losses + 1
     text = f"Its process died {deaths} times, the last time while it worked on nothing else."
-    state.poisoned[fact.stage] = text
+    state.noting().poisoned[fact.stage] = text
     error_type, code = PoisonedInputError.__name__, PoisonedInputError.default_code
     detail = {**fact.detail, "error": text, "error_type": error_type, "code": code}
     return replace(fact, reason=text, detail=detail)

@@ -22,7 +22,7 @@ def still_run(state: RunState) -> bool:
 
 def expect(state: RunState) -> None:
     """Note which may still start, now that the run stops, and what is ready for that."""
-    expected = state.expected
+    expected = state.noting().expected
     for index in state.plan.finalizers:
         stage = state.plan.stages[index]
         before = (*stage.strict, *stage.after_any)
@@ -36,7 +36,7 @@ def expect(state: RunState) -> None:
 
 def note_over(state: RunState, stage: int) -> None:
     """Note that ``stage`` has ended, or was skipped, and what is ready for that."""
-    expected, over = state.expected, [stage]
+    expected, over = state.noting().expected, [stage]
     while over:
         before = over.pop()
         for index in state.plan.stages[before].dependents:
@@ -52,4 +52,4 @@ def note_over(state: RunState, stage: int) -> None:
 
 
 def _is_open(state: RunState, index: int) -> bool:
-    return state.stages[index].is_open or index in state.expected
+    return state.stages[index].is_open or index in state.notes.expected

@@ -22,7 +22,7 @@ def take_rejection(state: RunState, fact: StageEnded, commands: list[Command]) -
     guard = state.plan.stages[fact.stage].guard
     if guard is None or not fact.hint.is_rejection or state.phase is not RunPhase.RUNNING:
         return False
-    rounds = state.rounds.setdefault(fact.stage, GuardRounds())
+    rounds = state.noting().rounds.setdefault(fact.stage, GuardRounds())
     _count(rounds, fact.hint.fingerprint)
     told = _told(state, fact, guard, rounds)
     commands.append(_event("attempt", fact, told))
@@ -41,7 +41,7 @@ def take_rejection(state: RunState, fact: StageEnded, commands: list[Command]) -
 
 def note_pass(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     """Say that a guard that rejected before now lets pass."""
-    rounds = state.rounds.get(fact.stage)
+    rounds = state.notes.rounds.get(fact.stage)
     if rounds is not None and rounds.rejections:
         told = {"guard": state.plan.stages[fact.stage].name, "attempts": rounds.rejections + 1}
         commands.append(_event("recovered", fact, told))
@@ -49,7 +49,7 @@ def note_pass(state: RunState, fact: StageEnded, commands: list[Command]) -> Non
 
 def disarm_guard(state: RunState, index: int, commands: list[Command]) -> None:
     """Forget the rounds of a guard that has ended for good, and their time limit."""
-    guard, rounds = state.plan.stages[index].guard, state.rounds.pop(index, None)
+    guard, rounds = state.plan.stages[index].guard, state.noting().rounds.pop(index, None)
     if guard is not None and guard.timeout_s is not None and rounds is not None:
         commands.append(DisarmTimer(Timer(TimerKind.GUARD, index)))
 
@@ -80,11 +80,11 @@ def _rewind(state: RunState, guard_index: int, guard: GuardPlan, commands: list[
             state.remaining += 1
             take_back(state, index)
         forget(state, index)
-        state.tries.pop(index, None)
-        state.feedback.pop(index, None)
+        state.noting().tries.pop(index, None)
+        state.noting().feedback.pop(index, None)
         state.stages[index] = StageState.WAITING
         commands.append(ForgetStage(index))
-    state.feedback[guard.producer] = guard_index
+    state.noting().feedback[guard.producer] = guard_index
     state.ready.append(guard.producer)
 
 

@@ -54,7 +54,7 @@ def _stops_match(state: RunState) -> None:
         for index, stage in enumerate(state.stages)
         if stage.is_live and stage is not StageState.RUNNING
     }
-    _require(state.heard | state.killed <= told, "a body stops that was not told to")
+    _require(state.notes.heard | state.notes.killed <= told, "a body stops that was not told to")
 
 
 def _only_ready_stages_started(state: RunState) -> None:
@@ -81,27 +81,29 @@ def _may_have_started(state: RunState, stage: StagePlan) -> bool:
 def _signals_match(state: RunState) -> None:
     skipped = {index for index, stage in enumerate(state.stages) if stage is StageState.SKIPPED}
     passed = {index for index, stage in enumerate(state.stages) if stage in PASSED}
-    unselected, reasons = state.unselected.keys(), state.skip_reasons.keys()
+    unselected, reasons = state.notes.unselected.keys(), state.notes.skip_reasons.keys()
     left = {
         index for index, stage in enumerate(state.stages) if stage is StageState.BRANCH_CANCELLED
     }
-    blocked = state.blocked.keys()
+    blocked = state.notes.blocked.keys()
     _require(skipped <= unselected | reasons | blocked, "a stage was skipped without a reason")
     _require(blocked <= skipped, "a blocked stage was not skipped")
     _require(left <= unselected <= skipped | left, "an unselected stage was not skipped")
     _require(not unselected & reasons, "an unselected stage is a reason to skip others")
     _require(reasons <= passed, "a stage is a reason to skip others before it has passed")
-    _require(state.taken.keys() <= passed - skipped, "a stage took a route and did not end ok")
+    _require(
+        state.notes.taken.keys() <= passed - skipped, "a stage took a route and did not end ok"
+    )
 
 
 def _branches_match(state: RunState) -> None:
-    unselected = state.unselected.keys()
+    unselected = state.notes.unselected.keys()
     for index, stage in enumerate(state.plan.stages):
         has_router = stage.router is not None and stage.router not in (
-            *state.tolerated,
-            *state.blocked,
+            *state.notes.tolerated,
+            *state.notes.blocked,
         )
-        is_off_route = has_router and state.taken.get(stage.router or 0) not in stage.route
+        is_off_route = has_router and state.notes.taken.get(stage.router or 0) not in stage.route
         is_cut_off = bool(stage.dependencies) and all(
             other in unselected for other in stage.dependencies
         )
@@ -113,7 +115,8 @@ def _branches_match(state: RunState) -> None:
             _require(not is_off_route, f"{stage.name} started off its route")
             _require(not is_cut_off, f"{stage.name} started, though its inputs are unselected")
             _require(
-                not stage.conditional or state.skip_reasons.keys().isdisjoint(stage.dependencies),
+                not stage.conditional
+                or state.notes.skip_reasons.keys().isdisjoint(stage.dependencies),
                 f"{stage.name} started, though it is conditional on a skip",
             )
 
@@ -121,16 +124,16 @@ def _branches_match(state: RunState) -> None:
 def _failures_match(state: RunState) -> None:
     for index, stage in enumerate(state.plan.stages):
         current = state.stages[index]
-        if index in state.tolerated:
+        if index in state.notes.tolerated:
             _require(stage.mode.is_tolerant, f"{stage.name} failed, and its run must not go on")
             _require(current in _FAILED, f"{stage.name} is tolerated, and has not failed")
         if current is StageState.FELL_BACK:
             _require(stage.fallback is not None, f"{stage.name} fell back on nothing")
         if current not in (StageState.WAITING, StageState.SKIPPED):
             required = {*stage.strict} - stage.optional | {stage.router}
-            lacking = required & {*state.tolerated, *state.blocked}
+            lacking = required & {*state.notes.tolerated, *state.notes.blocked}
             _require(not lacking, f"{stage.name} started without what it requires")
-        tries = state.tries.get(index)
+        tries = state.notes.tries.get(index)
         if tries is not None and stage.retry is not None:
             most = stage.retry.max_attempts
             _require(tries.retries < most, f"{stage.name} was retried too often")
@@ -139,10 +142,10 @@ def _failures_match(state: RunState) -> None:
 
 def _losses_match(state: RunState) -> None:
     most = state.settings.max_losses_per_stage
-    for index, tries in state.tries.items():
+    for index, tries in state.notes.tries.items():
         name = state.plan.stages[index].name
         _require(tries.losses <= most, f"{name} was repeated after too many losses")
-    for index in state.poisoned:
+    for index in state.notes.poisoned:
         name, current = state.plan.stages[index].name, state.stages[index]
         is_over = current in (StageState.FAILED, StageState.FELL_BACK)
         _require(is_over, f"{name} is poisoned, and has not failed")
@@ -150,7 +153,7 @@ def _losses_match(state: RunState) -> None:
 
 
 def _rounds_match(state: RunState) -> None:
-    for index in state.rounds:
+    for index in state.notes.rounds:
         current = state.stages[index]
         is_due = current is StageState.WAITING and state.phase is not RunPhase.ENDED
         name = state.plan.stages[index].name
@@ -161,7 +164,7 @@ def _finalizers_match(state: RunState) -> None:
     due = _due_finalizers(state)
     noted = {
         index: count
-        for index, count in state.expected.items()
+        for index, count in state.notes.expected.items()
         if state.stages[index] is StageState.WAITING
     }
     _require(noted == due, f"finalizers are expected as {noted}, not as {due}")

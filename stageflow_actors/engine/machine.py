@@ -132,9 +132,9 @@ class RunMachine:
             EmitEvent(f"stage.{name}.skipped", now, index, state.attempts[index] or 1, data)
         )
         state.remaining -= 1
-        if state.rounds:
+        if state.notes.rounds:
             disarm_guard(state, index, commands)
-        if state.expected:
+        if state.notes.expected:
             note_over(state, index)
 
     def _stop(self, now: float, commands: list[Command]) -> None:
@@ -153,7 +153,7 @@ class RunMachine:
         state.phase = RunPhase.ENDED
         if state.limit_s is not None:
             commands.append(DisarmTimer(Timer(TimerKind.RUN)))
-        for guard in list(state.rounds):  # those whose producer did not come round again
+        for guard in list(state.notes.rounds):  # those whose producer did not come round again
             disarm_guard(state, guard, commands)
         cause = state.cause
         if cause is None:

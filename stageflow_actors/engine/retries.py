@@ -44,7 +44,7 @@ class Repeat(Enum):
 def repeat_of(state: RunState, fact: StageEnded) -> Repeat:
     """What follows an attempt that failed, timed out or was lost."""
     stage = state.plan.stages[fact.stage]
-    tries = state.tries.get(fact.stage) or Tries()
+    tries = state.notes.tries.get(fact.stage) or Tries()
     if tries.is_out_of_time or not _may_go_on(state, fact.stage):
         return Repeat.NOT_COVERED
     if fact.ending is Ending.LOST:
@@ -65,7 +65,7 @@ def schedule_repeat(
 ) -> None:
     """Have the stage executed again, and say so."""
     stage = state.plan.stages[fact.stage]
-    tries = state.tries.setdefault(fact.stage, Tries())
+    tries = state.noting().tries.setdefault(fact.stage, Tries())
     schedule = stage.retry or _ASKED_FOR
     delay_s = 0.0
     if fact.ending is Ending.LOST and not fact.hint.is_innocent:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from stageflow_actors.engine.verdict import Cause
+from stageflow_actors.model.frozen import FrozenDict
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.settings import Settings
 
@@ -87,56 +89,71 @@ class GuardRounds:
     is_out_of_time: bool = False
 
 
+class Notes(NamedTuple):
+    """What has become of stages beside their states, by index; most runs have nothing to note.
+
+    ``taken`` has the routes of the routers so far, ``unselected`` the stages that are on none of
+    them, ``skip_reasons`` what conditional stages are skipped for, and ``blocked`` those that lack
+    what they require; all with their reasons. ``tolerated`` failed without stopping the run,
+    ``doomed`` time out for good, ``poisoned`` killed their process even alone, each with what is
+    said of that. ``heard`` are those whose body heeds its stop, ``killed`` those whose body is
+    being ended. ``feedback`` is the guard that a producer is repeated for. Once the run stops,
+    ``expected[i]`` counts the stages that finalizer ``i`` still waits for; it is there for those
+    that may start.
+    """
+
+    tries: dict[int, Tries]
+    rounds: dict[int, GuardRounds]
+    feedback: dict[int, int]
+    expected: dict[int, int]
+    taken: dict[int, str]
+    unselected: dict[int, str]
+    skip_reasons: dict[int, str]
+    blocked: dict[int, str]
+    tolerated: dict[int, str]
+    timeout_texts: dict[int, str]
+    poisoned: dict[int, str]
+    doomed: set[int]
+    heard: set[int]
+    killed: set[int]
+
+
+_NOTHING: Any = FrozenDict()
+_NOBODY: Any = frozenset()
+NO_NOTES = Notes(*[_NOTHING] * 11, *[_NOBODY] * 3)
+"""Of all runs that have nothing to note: they are many at once, and nobody may write in it."""
+
+
 class RunState:
     """Mutable, private to ``RunMachine``; read by invariants and tests.
 
     ``waiting_for[i]`` counts the stages before stage ``i`` that have not passed yet, and
     ``attempts[i]`` is the number of its last attempt. ``live``, ``retrying`` and ``remaining``
     count stages with a live body, those that wait for another attempt, and those not ended.
-    ``taken`` has the routes of the routers so far, ``unselected`` the stages that are on none of
-    them, ``skip_reasons`` what conditional stages are skipped for, and ``blocked`` those that lack
-    what they require; all with their reasons. ``tolerated`` failed without stopping the run,
-    ``doomed`` time out for good, ``poisoned`` killed their process even alone, each with what is
-    said of that. ``is_cancelled``: nothing starts any more, be it for a cancel, the lack of time or
-    an escalation. ``heard`` are those whose body heeds its stop, ``killed`` those
-    whose body is being ended. ``feedback`` is the guard that a producer is repeated for. Once
-    the run stops, ``expected[i]`` counts the stages that finalizer ``i`` still waits for; it is
-    there for those that may start.
+    ``is_cancelled``: nothing starts any more, be it for a cancel, the lack of time or an
+    escalation. ``notes`` are for reading; whoever writes asks for them with ``noting``.
     """
 
     __slots__ = (
         "accepted_at",
         "ahead",
         "attempts",
-        "blocked",
         "cause",
-        "doomed",
-        "expected",
-        "feedback",
-        "heard",
         "is_cancelled",
-        "killed",
         "late_facts",
         "limit_s",
         "live",
+        "notes",
         "phase",
         "plan",
-        "poisoned",
         "ready",
         "remaining",
         "repeats_left",
         "retries_left",
         "retrying",
-        "rounds",
         "settings",
-        "skip_reasons",
         "stages",
-        "taken",
         "tick_causes",
-        "timeout_texts",
-        "tolerated",
-        "tries",
-        "unselected",
         "waiting_for",
     )
 
@@ -157,29 +174,22 @@ class RunState:
         self.limit_s: float | None = None
         self.late_facts = 0
         self.is_cancelled = False
-        self.tries: dict[int, Tries] = {}
-        self.rounds: dict[int, GuardRounds] = {}
-        self.feedback: dict[int, int] = {}
-        self.expected: dict[int, int] = {}
-        self.taken: dict[int, str] = {}
-        self.unselected: dict[int, str] = {}
-        self.skip_reasons: dict[int, str] = {}
-        self.blocked: dict[int, str] = {}
-        self.tolerated: dict[int, str] = {}
-        self.doomed: set[int] = set()
-        self.heard: set[int] = set()
-        self.killed: set[int] = set()
-        self.timeout_texts: dict[int, str] = {}
-        self.poisoned: dict[int, str] = {}
+        self.notes = NO_NOTES
         self.ready: list[int] = []
         self.ahead: list[int] = []
         self.tick_causes: list[Cause] = []
 
+    def noting(self) -> Notes:
+        """The notes of this run, to write in."""
+        if self.notes is NO_NOTES:
+            self.notes = Notes({}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, set(), set(), set())
+        return self.notes
+
     def has_passed(self, stage: int) -> bool:
         """Whether ``stage`` lets its dependents go on, be it to be skipped."""
-        return self.stages[stage] in PASSED or stage in self.tolerated
+        return self.stages[stage] in PASSED or stage in self.notes.tolerated
 
     def is_suspect(self, stage: int) -> bool:
         """Whether ``stage`` killed its process so often that it is tried alone from now on."""
-        tries = self.tries.get(stage)
+        tries = self.notes.tries.get(stage)
         return tries is not None and tries.losses >= self.settings.max_losses_per_stage

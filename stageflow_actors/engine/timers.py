@@ -35,7 +35,7 @@ def _time_out_stage(state: RunState, fact: TimerFired, commands: list[Command]) 
     may_go_on = current.is_open and current is not StageState.STOPPING
     if limit_s is None or not may_go_on:
         return False
-    state.tries.setdefault(index, Tries()).is_out_of_time = True
+    state.noting().tries.setdefault(index, Tries()).is_out_of_time = True
     if current is StageState.TIMING_OUT:
         return True  # this attempt is the last, and has been told to stop
     text = f"Stage timed out after {round(limit_s * 1000)}ms, all attempts together"
@@ -50,12 +50,12 @@ def _time_out_stage(state: RunState, fact: TimerFired, commands: list[Command]) 
 
 def _time_out(state: RunState, index: int, text: str, at: float, commands: list[Command]) -> None:
     """Tell it to stop. If that is the end of the run, the others need not wait to be told."""
-    state.timeout_texts[index] = text
+    state.noting().timeout_texts[index] = text
     end = StageEnded(index, state.attempts[index], Ending.TIMED_OUT, at, text)
     repeat = repeat_of(state, end)
     if would_stop_run(state, index) and repeat not in (Repeat.FREE, Repeat.RETRY):
         tell_exhausted(state, end, repeat, commands)
-        state.doomed.add(index)
+        state.noting().doomed.add(index)
         state.tick_causes.append(Cause(CauseKind.TIMEOUT, index, text))
     tell_to_stop(state, index, StageState.TIMING_OUT, text, commands)
 
@@ -63,11 +63,15 @@ def _time_out(state: RunState, index: int, text: str, at: float, commands: list[
 def _kill(state: RunState, fact: TimerFired, commands: list[Command]) -> bool:
     index, current = fact.timer.stage, state.stages[fact.timer.stage]
     is_stopping = current.is_live and current is not StageState.RUNNING
-    if not is_stopping or index in state.killed or fact.timer.attempt != state.attempts[index]:
+    if (
+        not is_stopping
+        or index in state.notes.killed
+        or fact.timer.attempt != state.attempts[index]
+    ):
         return False
-    if (index in state.heard) is not (fact.timer.kind is TimerKind.CLEANUP):
+    if (index in state.notes.heard) is not (fact.timer.kind is TimerKind.CLEANUP):
         return False  # it was given more time in this very tick
-    state.killed.add(index)
+    state.noting().killed.add(index)
     commands.append(KillStage(index, fact.timer.attempt))
     return True
 
@@ -82,7 +86,7 @@ def _retry(state: RunState, fact: TimerFired, commands: list[Command]) -> bool:
 
 
 def _stop_guard(state: RunState, fact: TimerFired, commands: list[Command]) -> bool:
-    rounds = state.rounds.get(fact.timer.stage)
+    rounds = state.notes.rounds.get(fact.timer.stage)
     if rounds is None:
         return False
     rounds.is_out_of_time = True
@@ -95,7 +99,7 @@ def _time_out_run(state: RunState, fact: TimerFired, commands: list[Command]) ->
     if state.phase is RunPhase.RUNNING:
         state.tick_causes.append(Cause(CauseKind.DEADLINE, None, text))
         return True
-    state.expected.clear()
+    state.noting().expected.clear()
     state.ready.clear()
     return stop_running(state, text, fact.at, commands)
 

@@ -42,7 +42,7 @@ def _completed(state: RunState, fact: StageEnded, commands: list[Command]) -> No
     state.stages[fact.stage] = _OK
     release(state, fact.stage)
     _emit_end(state, fact, "completed", commands)
-    if state.rounds:
+    if state.notes.rounds:
         note_pass(state, fact, commands)
     if fact.signal is not None:
         _take_signal(state, fact, fact.signal, commands)
@@ -53,9 +53,9 @@ def _take_signal(
     state: RunState, fact: StageEnded, signal: Signal, commands: list[Command]
 ) -> None:
     if signal.skip_reason:
-        state.skip_reasons[fact.stage] = signal.skip_reason
+        state.noting().skip_reasons[fact.stage] = signal.skip_reason
     if signal.route is not None:
-        state.taken[fact.stage] = signal.route
+        state.noting().taken[fact.stage] = signal.route
     if signal.routing is not None:
         commands.append(
             EmitEvent("pipeline.route", fact.at, fact.stage, fact.attempt, signal.routing)
@@ -64,7 +64,7 @@ def _take_signal(
 
 def _skipped(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     state.stages[fact.stage] = StageState.SKIPPED
-    state.skip_reasons[fact.stage] = fact.reason
+    state.noting().skip_reasons[fact.stage] = fact.reason
     release(state, fact.stage)
     _emit_end(state, fact, "skipped", commands)
     close_stage(state, fact.stage, commands)
@@ -73,7 +73,7 @@ def _skipped(state: RunState, fact: StageEnded, commands: list[Command]) -> None
 def _cancelled_branch(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     state.stages[fact.stage] = StageState.BRANCH_CANCELLED
     name = state.plan.stages[fact.stage].name
-    state.unselected[fact.stage] = f"'{name}' cancelled its branch: {fact.reason}"
+    state.noting().unselected[fact.stage] = f"'{name}' cancelled its branch: {fact.reason}"
     release(state, fact.stage)
     _emit_end(state, fact, "cancelled", commands)
     close_stage(state, fact.stage, commands)
@@ -108,10 +108,10 @@ def _answered_cancel(state: RunState, fact: StageEnded, commands: list[Command])
 
 def _timed_out(state: RunState, fact: StageEnded, commands: list[Command]) -> None:
     """Whatever the body says now comes too late."""
-    reason = state.timeout_texts.pop(fact.stage)
+    reason = state.noting().timeout_texts.pop(fact.stage)
     late = replace(fact, ending=Ending.TIMED_OUT, reason=reason, hint=NO_HINT)
-    if fact.stage in state.doomed:
-        state.doomed.discard(fact.stage)
+    if fact.stage in state.notes.doomed:
+        state.noting().doomed.discard(fact.stage)
         fail_while_stopping(state, late, commands)
     else:
         settle_failure(state, late, commands)
@@ -168,8 +168,8 @@ def _end_stage(state: RunState, fact: StageEnded, commands: list[Command]) -> No
     if fact.ahead:
         state.ahead.extend(fact.ahead)
         if current is StageState.TIMING_OUT:  # others go on from it: it was in time
-            state.doomed.discard(fact.stage)
-            del state.timeout_texts[fact.stage]
+            state.noting().doomed.discard(fact.stage)
+            del state.noting().timeout_texts[fact.stage]
             current = StageState.RUNNING
     STAGE_TRANSITIONS[current, fact.ending](state, fact, commands)
 
@@ -178,11 +178,11 @@ def _hear_stop(state: RunState, fact: StopHeard, commands: list[Command]) -> Non
     """It is stopping: what is left of it may take as long as cleanups may."""
     current = state.stages[fact.stage]
     is_stopping = current.is_live and current is not StageState.RUNNING
-    is_told = fact.stage in state.heard or fact.stage in state.killed
+    is_told = fact.stage in state.notes.heard or fact.stage in state.notes.killed
     if not is_stopping or is_told or fact.attempt != state.attempts[fact.stage]:
         state.late_facts += 1
         return
-    state.heard.add(fact.stage)
+    state.noting().heard.add(fact.stage)
     commands.append(DisarmTimer(Timer(TimerKind.STOP, fact.stage, fact.attempt)))
     cleanup = Timer(TimerKind.CLEANUP, fact.stage, fact.attempt)
     commands.append(ArmTimer(cleanup, state.settings.stop_timeout_s))
@@ -203,7 +203,7 @@ def _stop_finalizers(
 ) -> None:
     """The verdict stands; what the failure set going is stopped, and nothing more of it starts."""
     state.is_cancelled = True
-    state.expected.clear()
+    state.noting().expected.clear()
     state.ready.clear()
     if not stop_running(state, fact.reason, fact.at, commands):
         state.late_facts += 1

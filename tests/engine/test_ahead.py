@@ -126,7 +126,7 @@ def test_a_run_that_stops_for_a_timeout_keeps_what_went_on_nevertheless():
     assert "stage.a.completed" in told.events
     assert commands_about(told, scene, "b") == [StartStage, InterruptStage]
     assert scene.tick(scene.interrupted("b")).verdict[:2] == ("timed_out", "a")
-    assert not scene.machine.state.doomed
+    assert not scene.machine.state.notes.doomed
 
 
 def test_what_a_late_end_says_of_others_counts_for_nothing():

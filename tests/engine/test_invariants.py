@@ -92,64 +92,64 @@ def start_a_finalizer_too_early_in_a_run_that_stops(stopping):
 
 
 def skip_for_no_reason(branched):
-    del branched.skip_reasons[index(branched, "idle")]
+    del branched.noting().skip_reasons[index(branched, "idle")]
 
 
 def unselect_a_stage_that_runs(branched):
-    branched.unselected[index(branched, "left")] = ""
+    branched.noting().unselected[index(branched, "left")] = ""
 
 
 def skip_for_an_unselected_stage(branched):
-    branched.skip_reasons[index(branched, "right")] = ""
+    branched.noting().skip_reasons[index(branched, "right")] = ""
 
 
 def skip_for_a_stage_that_waits(branched):
-    branched.skip_reasons[index(branched, "join")] = ""
+    branched.noting().skip_reasons[index(branched, "join")] = ""
 
 
 def take_a_route_while_running(branched):
-    branched.taken[index(branched, "left")] = "left"
+    branched.noting().taken[index(branched, "left")] = "left"
 
 
 def take_a_route_and_skip(branched):
-    branched.taken[index(branched, "idle")] = "left"
+    branched.noting().taken[index(branched, "idle")] = "left"
 
 
 def unselect_for_no_reason(branched):
     idle = index(branched, "idle")
-    branched.unselected[idle] = branched.skip_reasons.pop(idle)
+    branched.noting().unselected[idle] = branched.noting().skip_reasons.pop(idle)
 
 
 def start_off_route(branched):
     put(branched, "right", StageState.OK)
-    del branched.unselected[index(branched, "right")]
+    del branched.noting().unselected[index(branched, "right")]
 
 
 def start_on_a_route_that_nobody_took(branched):
     put(branched, "routed", StageState.OK)
-    del branched.unselected[index(branched, "routed")]
+    del branched.noting().unselected[index(branched, "routed")]
 
 
 def start_what_is_cut_off(branched):
     put(branched, "cut", StageState.OK)
-    del branched.unselected[index(branched, "cut")]
+    del branched.noting().unselected[index(branched, "cut")]
 
 
 def start_in_spite_of_a_skip(branched):
     put(branched, "on_idle", StageState.OK)
-    del branched.skip_reasons[index(branched, "on_idle")]
+    del branched.noting().skip_reasons[index(branched, "on_idle")]
 
 
 def miscount_expected(stopping):
-    stopping.expected[index(stopping, "close")] = 2
+    stopping.noting().expected[index(stopping, "close")] = 2
 
 
 def expect_nothing(stopping):
-    stopping.expected.clear()
+    stopping.noting().expected.clear()
 
 
 def expect_a_finalizer_in_a_run_that_goes_on(running):
-    running.expected[index(running, "c")] = 1
+    running.noting().expected[index(running, "c")] = 1
 
 
 def expect_a_finalizer_in_a_cancelled_run(stopping):
@@ -162,7 +162,7 @@ def expect_a_finalizer_after_a_cancel_by_a_stage(stopping):
 
 def forget_a_finalizer(stopping):
     put(stopping, "b", StageState.INTERRUPTED)
-    stopping.expected[index(stopping, "close")] = 0
+    stopping.noting().expected[index(stopping, "close")] = 0
 
 
 def run_on(stopping):
@@ -174,12 +174,12 @@ def miscount_retrying(failing):
 
 
 def block_a_stage_that_runs(failing):
-    failing.blocked[index(failing, "e")] = ""
+    failing.noting().blocked[index(failing, "e")] = ""
 
 
 def tolerate_a_stage_that_is_not_tolerant(failing):
     put(failing, "e", StageState.FAILED)
-    failing.tolerated[index(failing, "e")] = ""
+    failing.noting().tolerated[index(failing, "e")] = ""
 
 
 def tolerate_a_stage_that_has_not_failed(failing):
@@ -192,23 +192,23 @@ def fall_back_on_nothing(failing):
 
 def start_without_an_input(failing):
     put(failing, "b", StageState.RUNNING)
-    del failing.blocked[index(failing, "b")]
+    del failing.noting().blocked[index(failing, "b")]
 
 
 def survive_too_many_losses(failing):
-    failing.tries[index(failing, "c")].losses = failing.settings.max_losses_per_stage + 1
+    failing.noting().tries[index(failing, "c")].losses = failing.settings.max_losses_per_stage + 1
 
 
 def poison_a_stage_that_waits_to_be_retried(failing):
-    failing.poisoned[index(failing, "c")] = ""
+    failing.noting().poisoned[index(failing, "c")] = ""
 
 
 def poison_a_stage_that_was_never_lost(failing):
-    failing.poisoned[index(failing, "a")] = ""
+    failing.noting().poisoned[index(failing, "a")] = ""
 
 
 def retry_too_often(failing):
-    failing.tries[index(failing, "c")].retries = 2
+    failing.noting().tries[index(failing, "c")].retries = 2
 
 
 def retry_beyond_the_budget(failing):
@@ -216,18 +216,20 @@ def retry_beyond_the_budget(failing):
 
 
 def keep_the_rounds_of_a_guard_that_has_passed(failing):
-    failing.rounds[index(failing, "d")] = failing.rounds.pop(index(failing, "check"))
+    failing.noting().rounds[index(failing, "d")] = failing.noting().rounds.pop(
+        index(failing, "check")
+    )
 
 
 def end_while_retrying(failing):
     put(failing, "e", StageState.INTERRUPTED)
     put(failing, "make", StageState.INTERRUPTED)
-    failing.rounds.clear()
+    failing.noting().rounds.clear()
     failing.phase = RunPhase.ENDED
 
 
 def hear_a_stop_that_was_not_told(running):
-    running.heard.add(index(running, "b"))
+    running.noting().heard.add(index(running, "b"))
 
 
 def end_while_live(running):

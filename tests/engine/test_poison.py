@@ -54,7 +54,7 @@ def test_a_stage_that_dies_alone_is_poisoned_and_not_repeated(words):
     told = scene.tick(scene.lost("a"))
     assert told.verdict == ("failed", "a", DEATHS)
     assert told.events == ["stage.a.failed", "stage.error", "pipeline.failed"]
-    assert scene.machine.state.poisoned == {0: DEATHS}
+    assert scene.machine.state.notes.poisoned == {0: DEATHS}
 
 
 def test_the_events_of_a_poisoned_stage_say_so_and_keep_the_rest():
@@ -100,13 +100,13 @@ def test_a_policy_without_an_attempt_left_ends_it_before_it_is_a_suspect():
     told = scene.tick(scene.lost("a", "died"))
     assert told.verdict == ("failed", "a", "died")
     assert told.event("stage.retry_exhausted").data["reason"] == "max_attempts"
-    assert scene.machine.state.poisoned == {}
+    assert scene.machine.state.notes.poisoned == {}
 
 
 def test_a_stage_that_must_not_run_twice_is_neither_a_suspect_nor_poisoned():
     scene = begun("effects:once_only retry:9 covers:loss", Settings(max_losses_per_stage=1))
     assert scene.tick(scene.lost("a", "died")).verdict == ("failed", "a", "died")
-    assert scene.machine.state.poisoned == {}
+    assert scene.machine.state.notes.poisoned == {}
 
 
 def test_a_death_that_another_execution_is_guilty_of_makes_no_suspect_and_clears_none():
@@ -129,7 +129,7 @@ def test_a_suspect_that_fails_in_another_way_stays_one():
 def test_a_suspect_that_does_its_work_is_as_good_as_any():
     scene = suspect("effects:none")
     assert scene.tick(scene.ok("a")).verdict == ("ok", None, None)
-    assert scene.machine.state.poisoned == {}
+    assert scene.machine.state.notes.poisoned == {}
 
 
 def test_a_death_of_a_stage_whose_time_is_up_is_none():
@@ -141,7 +141,7 @@ def test_a_death_of_a_stage_whose_time_is_up_is_none():
     assert dies(scene)
     scene.tick(scene.timer("a"))
     assert dies(scene), "a suspect that timed out is tried alone again"
-    assert scene.machine.state.poisoned == {}
+    assert scene.machine.state.notes.poisoned == {}
 
 
 def test_a_suspect_that_is_told_to_stop_and_dies_has_stopped():
@@ -151,7 +151,7 @@ def test_a_suspect_that_is_told_to_stop_and_dies_has_stopped():
     scene.tick(scene.fail("b"))
     assert scene.tick(scene.lost("a")).verdict == ("failed", "b", "boom")
     assert scene.state("a") is StageState.INTERRUPTED
-    assert scene.machine.state.poisoned == {}
+    assert scene.machine.state.notes.poisoned == {}
 
 
 def test_a_finalizer_is_tried_alone_and_poisoned_as_any_stage():
@@ -173,10 +173,10 @@ def test_what_a_guard_has_made_again_begins_anew():
     scene.begin()
     assert dies(scene)
     scene.tick(scene.lost("a"))
-    assert scene.machine.state.poisoned
+    assert scene.machine.state.notes.poisoned
     told = scene.tick(scene.reject("check"))
     assert (told.started, told.alone) == (["a"], [])
-    assert scene.machine.state.poisoned == {}
+    assert scene.machine.state.notes.poisoned == {}
 
 
 def test_only_the_suspect_is_tried_alone():

@@ -55,7 +55,7 @@ def the_mildest_cause_decides(patch):
 def a_tolerated_failure_stops_the_run(patch):
     def settle(state, fact, commands):
         failures.settle_failure(state, fact, commands)
-        if fact.stage in state.tolerated:
+        if fact.stage in state.notes.tolerated:
             state.tick_causes.append(Cause(CauseKind.FAILURE, fact.stage, fact.reason))
 
     for ending in FINAL_FAILURES:
@@ -161,8 +161,8 @@ def the_total_time_is_forgotten(patch):
 
     def time_out_once(state, fact, commands):
         is_current = time_out(state, fact, commands)
-        if fact.timer.stage in state.tries:
-            state.tries[fact.timer.stage].is_out_of_time = False
+        if fact.timer.stage in state.notes.tries:
+            state.notes.tries[fact.timer.stage].is_out_of_time = False
         return is_current
 
     patch.setitem(timers._FIRED, TimerKind.TOTAL, time_out_once)

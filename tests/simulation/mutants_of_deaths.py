@@ -40,7 +40,7 @@ def what_is_poisoned_is_said_to_be_lost(patch):
 def what_is_lost_is_said_to_be_poisoned(patch):
     def repeat_of(state, fact):
         repeat = retries.repeat_of(state, fact)
-        is_suspect = fact.stage in state.tries and repeat is Repeat.ATTEMPTS_USED_UP
+        is_suspect = fact.stage in state.notes.tries and repeat is Repeat.ATTEMPTS_USED_UP
         return Repeat.POISONED if is_suspect else repeat
 
     patch.setattr(failures, "repeat_of", repeat_of)
@@ -62,7 +62,7 @@ def deaths_that_a_policy_covers_do_not_count(patch):
     def schedule_repeat(state, fact, repeat, commands):
         schedule(state, fact, repeat, commands)
         if repeat is Repeat.RETRY:
-            state.tries[fact.stage].losses = 0
+            state.notes.tries[fact.stage].losses = 0
 
     patch.setattr(failures, "schedule_repeat", schedule_repeat)
 

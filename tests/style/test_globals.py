@@ -21,6 +21,7 @@ MAY_STAY = {
     "stageflow_actors.engine.facts.NO_HINT": IMMUTABLE,
     "stageflow_actors.engine.machine._END_EVENT": LOOKED_UP,
     "stageflow_actors.engine.machine._ORDER": LOOKED_UP,
+    "stageflow_actors.engine.state.NO_NOTES": IMMUTABLE,
     "stageflow_actors.engine.timers._FIRED": LOOKED_UP,
     "stageflow_actors.engine.transitions.RUN_TRANSITIONS": LOOKED_UP,
     "stageflow_actors.engine.transitions.STAGE_TRANSITIONS": LOOKED_UP,
