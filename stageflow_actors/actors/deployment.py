@@ -49,6 +49,7 @@ class Deployment(ABC):
         self._reopening_task: asyncio.Task[None] | None = None
         self._lock = threading.Lock()
         self._live: set[RunHandle] = set()
+        self._forget = self._live.discard  # one for all
 
     @property
     def name(self) -> str:
@@ -134,7 +135,7 @@ class Deployment(ABC):
 
     def _hold(self, handle: RunHandle) -> RunHandle:
         self._live.add(handle)  # a run goes on even if nobody keeps its handle
-        handle.when_done(self._live.discard)
+        handle.when_done(self._forget)
         return handle
 
     async def run(

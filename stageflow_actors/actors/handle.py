@@ -61,15 +61,16 @@ class RunHandle(ABC):
         "_has_wide_events",
         "_inbox",
         "_is_watching",
-        "_labels",
         "_last_seq",
         "_news",
         "_numbers",
         "_plan",
         "_result",
         "_seen",
+        "_snapshot",
         "_started_at",
         "_stream_window_bytes",
+        "_trace",
         "_waiters",
         "loop",
     )
@@ -98,7 +99,7 @@ class RunHandle(ABC):
         self._last_seq = 0
         self._numbers = OwnNumbers()
         # Of now: the context may start another run, in another place of its trace.
-        self._labels = partial(run_labels, context.snapshot, context.ancestry, context.trace)
+        self._snapshot, self._trace = context.snapshot, context.trace
         self._news: asyncio.Event | None = None
         self._result: RunResult | None = None
         self._waiters: list[asyncio.Future[RunResult]] | None = None
@@ -324,7 +325,8 @@ class RunHandle(ABC):
         if self._numbers.has_foreign:
             own = [event for event in fresh if event.origin is None]
         self._seen.extend(own)
-        self._feed.submit(self._labels, fresh)
+        labels = partial(run_labels, self._snapshot, self._context.ancestry, self._trace)
+        self._feed.submit(labels, fresh)
         if self._error_calls is not None:
             self._error_calls.take(own)
         if self._news is not None:

@@ -11,6 +11,8 @@ from stageflow_actors.engine.state import RunState, StageState
 from stageflow_actors.model.inputs import MissingInput
 from stageflow_actors.model.plan import StagePlan
 
+_OK = StageState.OK  # looked up once, as nearly every stage ends so
+
 
 def missing_inputs(state: RunState, stage: StagePlan) -> dict[str, MissingInput]:
     """The optional inputs that a failure has left ``stage`` without."""
@@ -42,16 +44,17 @@ def judged(
 
     Its attempt is the number of the last one, and 0 for none: a skip is no execution.
     """
-    current = state.stages[index]
-    fell_back = outputs[index] if current is StageState.FELL_BACK else None
-    end = StageEnd(
-        state.plan.stages[index].name, state.attempts[index], receipt, None, None, fell_back
-    )
-    text = state.notes.timeout_texts.get(index)
+    end = StageEnd(state.plan.stages[index].name, state.attempts[index], receipt)
+    current, notes = state.stages[index], state.notes
+    if current is _OK:
+        return end
+    if current is StageState.FELL_BACK:
+        end = end._replace(fell_back=outputs[index])
+    text = notes.timeout_texts.get(index)
     if text is not None and current is not StageState.INTERRUPTED:
         return end._replace(timed_out=text)
-    if state.notes.poisoned and index in state.notes.poisoned:
-        return end._replace(poisoned=state.notes.poisoned[index])
+    if index in notes.poisoned:
+        return end._replace(poisoned=notes.poisoned[index])
     if receipt.failure is not None and current is StageState.INTERRUPTED:
         return end._replace(gave_up="" if state.cause is None else state.cause.reason)
     return end

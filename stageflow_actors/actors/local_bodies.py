@@ -23,13 +23,25 @@ from stageflow_actors.model.run_view import RunView
 from stageflow_actors.model.timer import PipelineTimer
 
 
+class _Execution:
+    """A body that executes, or waits for its turn and has not begun."""
+
+    __slots__ = ("assignment", "cancellation", "has_begun", "host", "task")
+
+    def __init__(self, host: StageHost, assignment: Assignment) -> None:
+        self.host = host
+        self.assignment = assignment
+        self.cancellation = Cancellation()
+        self.has_begun = False
+        self.task: asyncio.Task[None] | None = None  # the loop itself holds tasks only weakly
+
+
 class LocalBodies:
     """Executes in tasks of this event loop, one each. ``abandoned`` are those given up."""
 
     __slots__ = (
         "_abandoned",
         "_context",
-        "_executing",
         "_live",
         "_loop",
         "_nursery",
@@ -61,8 +73,7 @@ class LocalBodies:
         self._context = context
         self._view = view
         self._timer = timer
-        self._live: dict[int, tuple[Cancellation, asyncio.Task[None], StageHost]] = {}
-        self._executing: set[int] = set()
+        self._live: dict[int, _Execution] = {}
         self._abandoned = abandoned
         self._run = run
         self._nursery = nursery
@@ -74,23 +85,20 @@ class LocalBodies:
             # Never from within the call that starts the stage: its run is in the middle of a tick.
             self._loop.call_soon(ends.stage_ended, stage, assignment.attempt, down)
             return True
-        cancellation = Cancellation()
         host.live += 1
+        live = self._live[stage] = _Execution(host, assignment)
         # Each in a context of its own: what a stage sets in that is not there for the next one.
-        task = self._loop.create_task(
-            self._execute(cancellation, ends, stage, host, assignment),
-            context=self._context.copy(),
+        live.task = self._loop.create_task(
+            self._execute(ends, stage, live), context=self._context.copy()
         )
-        self._live[stage] = cancellation, task, host  # the loop itself holds tasks only weakly
         return host.turns is None
 
     def interrupt(self, ends: Ends, stage: int, attempt: int, reason: str) -> None:
         live = self._live.get(stage)
         if live is None:
             return  # its end is on its way to where this comes from
-        cancellation, _task, host = live
-        cancellation.request(reason)
-        if not host.is_blocking:
+        live.cancellation.request(reason)
+        if not live.host.is_blocking:
             ends.stop_heard(stage, attempt)
 
     def skipped(self, ends: Ends, stage: int) -> None:
@@ -101,26 +109,22 @@ class LocalBodies:
 
     def kill(self, ends: Ends, stage: int, attempt: int) -> None:
         """Nothing can end it here. Whatever it still does, nobody hears of it."""
-        cancellation, task, host = self._live.pop(stage)
-        self._count_end(stage, host)  # whatever it still does
+        live = self._live.pop(stage)
+        host, cancellation, task = live.host, live.cancellation, live.task
+        self._count_end(live)  # whatever it still does
         cancellation.abandon()
         host.give_up(cancellation)
-        self._abandoned.add(task)
-        task.add_done_callback(self._abandoned.discard)
+        if task is not None:
+            self._abandoned.add(task)
+            task.add_done_callback(self._abandoned.discard)
         error = abandoned_error(host.name, cancellation.reason)
         now = time.time()
         lost = Receipt.failed(failure_of(error), now, now, ending=Ending.LOST)
         self._loop.call_soon(ends.stage_ended, stage, attempt, lost._replace(is_stuck=True))
 
-    async def _execute(
-        self,
-        cancellation: Cancellation,
-        ends: Ends,
-        stage: int,
-        host: StageHost,
-        assignment: Assignment,
-    ) -> None:
+    async def _execute(self, ends: Ends, stage: int, live: _Execution) -> None:
         started_at = time.time()
+        host, assignment, cancellation = live.host, live.assignment, live.cancellation
         execution = (self._run, stage, assignment.attempt)
         spawner, began = None, None
         if self._nursery is not None:
@@ -133,9 +137,9 @@ class LocalBodies:
         )
         if host.turns is None:
             self._stages.began(host)
-            self._executing.add(stage)
+            live.has_begun = True
         else:
-            began = partial(self._has_turn, ends, stage, host, assignment.attempt)
+            began = partial(self._has_turn, ends, stage, live)
         try:
             receipt = await host.execute(
                 self._view, self._timer, assignment, cancellation, Ties(spawner, opens), began
@@ -144,20 +148,18 @@ class LocalBodies:
             receipt = Receipt.failed(failure_of(error), started_at, time.time())
         streams.close(execution)
         self._stages.ended(stage, host, retires=receipt.retires)
-        live = self._live.get(stage)
-        if live is None or live[0] is not cancellation:
+        if self._live.get(stage) is not live:
             return  # given up; by now the stage may be executed once more
         del self._live[stage]
-        self._count_end(stage, host)
+        self._count_end(live)
         ends.stage_ended(stage, assignment.attempt, receipt)
 
-    def _has_turn(self, ends: Ends, stage: int, host: StageHost, attempt: int) -> None:
-        self._stages.began(host)
-        self._executing.add(stage)
-        ends.began(stage, attempt)
+    def _has_turn(self, ends: Ends, stage: int, live: _Execution) -> None:
+        self._stages.began(live.host)
+        live.has_begun = True
+        ends.began(stage, live.assignment.attempt)
 
-    def _count_end(self, stage: int, host: StageHost) -> None:
+    def _count_end(self, live: _Execution) -> None:
         """If it had begun at all."""
-        if stage in self._executing:
-            self._executing.discard(stage)
-            self._stages.count_end(host)
+        if live.has_begun:
+            self._stages.count_end(live.host)

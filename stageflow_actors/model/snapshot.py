@@ -29,6 +29,8 @@ from stageflow_actors.model.identity import RunIdentity, utc_now
 from stageflow_actors.model.plain import AnyDict, Time, packed_time, time_of
 from stageflow_actors.model.validated import FrozenModel, revive
 
+_NO_METADATA = FrozenDict()
+
 
 def _type_of(extensions: ExtensionBundle | dict[str, Any] | None) -> str | None:
     if extensions is None:
@@ -55,7 +57,7 @@ class ContextSnapshot(FrozenModel):
     topology: str | None = None
     execution_mode: str | None = None
     created_at: Time = Field(default_factory=utc_now)
-    metadata: AnyDict = Field(default_factory=FrozenDict)
+    metadata: AnyDict = Field(default_factory=lambda: _NO_METADATA)
 
     @field_validator("extensions_type", mode="after")
     @classmethod
