@@ -26,7 +26,8 @@ class OwnNumbers:
 
     def renumbered(self, events: Sequence[Event]) -> Sequence[Event]:
         """The next events of the log; those of the run itself count without gaps."""
-        if not self._foreign and all(event.origin is None for event in events):
+        foreign = [event for event in events if event.origin is not None]
+        if not self._foreign and not foreign:
             return events
         return [self._renumbered(event) for event in events]
 

@@ -39,6 +39,8 @@ from stageflow_actors.model.results import (
 )
 from stageflow_actors.model.snapshot import ContextSnapshot
 
+_LOST, _SKIP = Ending.LOST.value, Ending.SKIP.value
+
 
 def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> RunResult:
     """The result that ``report`` describes; opens every output and exception in it."""
@@ -54,7 +56,7 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
         failure = _failure(end)
         attempts[end.stage] = end.attempt
         if end.gave_up is not None:
-            if receipt.ending == Ending.LOST.value:
+            if receipt.ending == _LOST:
                 more = "it did not stop, and was ended or given up"
             else:
                 more = f"it was to be retried after: {receipt.reason}"
@@ -62,7 +64,7 @@ def result_of(report: RunReport, pipeline: str, snapshot: ContextSnapshot) -> Ru
             cancelled[end.stage] = StageCancellation(end.stage, why, started=True)
         elif failure is not None:
             failures[end.stage] = failure
-        elif receipt.ending == Ending.SKIP.value:
+        elif receipt.ending == _SKIP:
             skipped[end.stage] = receipt.reason
         elif receipt.output is None:
             cancelled[end.stage] = StageCancellation(end.stage, receipt.reason, started=True)

@@ -76,6 +76,7 @@ class StageHost:
         "_instance",
         "_is_in_thread",
         "_limits",
+        "_needs_signs",
         "_receipts",
         "_settings",
         "_threads",
@@ -92,6 +93,7 @@ class StageHost:
         self.loop = asyncio.get_running_loop()
         self.name = spec.name
         self._limits = spec.limits
+        self._needs_signs = spec.limits.needs_signs
         self._after = (*spec.after, *spec.after_any)
         self._receipts = receipts_of(stage, settings)
         self._chain = InterceptorChain(stage.interceptors, spec) if stage.interceptors else None
@@ -193,8 +195,8 @@ class StageHost:
             ctx = self._enter(self._open(view, timer, work, cancellation, ties))
         except BaseException as error:
             return Receipt.failed(failure_of(error), started_at, time.time())
-        if ctx.is_cancelled:
-            return Receipt.interrupted(ctx.cancellation_reason, started_at, started_at)
+        if cancellation.is_requested:
+            return Receipt.interrupted(cancellation.reason, started_at, started_at)
         if ctx.signs is None:
             receipt = await self._run(ctx, started_at)
         else:
@@ -297,7 +299,7 @@ class StageHost:
             spawner=ties.spawner,
             open_stream=ties.open_stream,
             feedback=feedback,
-            signs=SignsOfLife() if self._limits.needs_signs else None,
+            signs=SignsOfLife() if self._needs_signs else None,
             trace=None if trace is None else trace.attempt(self.name, work.attempt),
         )
 

@@ -163,7 +163,7 @@ class RunState:
         self.phase = RunPhase.CREATED
         self.stages = [StageState.WAITING] * len(plan.stages)
         self.attempts = [0] * len(plan.stages)
-        self.waiting_for = [len(stage.strict) + len(stage.after_any) for stage in plan.stages]
+        self.waiting_for = [*plan.waits]
         self.remaining = len(plan.stages)
         self.live = 0
         self.retrying = 0

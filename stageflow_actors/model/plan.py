@@ -90,6 +90,12 @@ class Plan:
     name: str
     stages: tuple[StagePlan, ...]
     finalizers: tuple[int, ...] = ()
+    waits: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """For how many stages each one waits."""
+
+    def __post_init__(self) -> None:
+        waits = [len(stage.strict) + len(stage.after_any) for stage in self.stages]
+        object.__setattr__(self, "waits", tuple(waits))
 
     @property
     def stage_names(self) -> tuple[str, ...]:
