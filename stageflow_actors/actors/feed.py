@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
-from stageflow_actors.actors.event_pump import EventPump
+from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
 from stageflow_actors.model.events import Event, Labels
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.ports import Deployable
@@ -26,6 +27,15 @@ run.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class TelemetryStatistics(PumpStatistics):
+    """``failed`` are those that somebody who makes spans or metrics raised at; and the runs that
+    were given up before their end, as more than ``Settings.max_observed_runs`` went on.
+    """
+
+    unobserved_runs: int
+
+
 class TelemetryPump(EventPump):
     """Hands events over as they are: spans and metrics are made of them without waiting."""
 
@@ -39,12 +49,12 @@ class TelemetryPump(EventPump):
             turn_ends_at = time.monotonic() + _TURN_S
             for labels, events in batches:
                 try:
-                    self._take(labels, events)
+                    missed = self._take(labels, events)
                 except Exception as error:
                     self._warn_once(error)
-                    failed += len(events)
-                else:
-                    told += len(events)
+                    missed = len(events)
+                failed += missed
+                told += len(events) - missed
                 if time.monotonic() >= turn_ends_at:
                     self._count(told, failed)
                     told = failed = 0
@@ -74,9 +84,11 @@ class Feed:
         self._lock = threading.Lock()
 
     @property
-    def exporting(self) -> TelemetryPump | None:
-        """What goes to OpenTelemetry, once anything has."""
-        return self._exporting
+    def telemetry_statistics(self) -> TelemetryStatistics:
+        """What has become of what goes to OpenTelemetry."""
+        pump = self._exporting
+        counts = PumpStatistics(0, 0, 0, 0, 0) if pump is None else pump.statistics
+        return TelemetryStatistics(**asdict(counts), unobserved_runs=self._telemetry.unobserved)
 
     @property
     def metering(self) -> Metering:

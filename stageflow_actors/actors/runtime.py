@@ -10,7 +10,7 @@ from typing import Any, Self, cast
 
 from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
-from stageflow_actors.actors.feed import Feed
+from stageflow_actors.actors.feed import Feed, TelemetryStatistics
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.observation import DEFAULT_SINK
 from stageflow_actors.actors.registry import PipelineRegistry, RegistrySource
@@ -56,7 +56,7 @@ class Runtime(ABC):
         self.exports = configure_from_environment("driver")
         self._feed = Feed(
             self._pump,
-            Telemetry(),
+            Telemetry(self.settings.max_observed_runs),
             self.settings.max_queued_events,
             self.settings.gauges_interval_s,
         )
@@ -143,6 +143,10 @@ class Runtime(ABC):
     def event_statistics(self) -> PumpStatistics:
         """What has become of the events for the sink."""
         return self._pump().statistics
+
+    def telemetry_statistics(self) -> TelemetryStatistics:
+        """What has become of the events that spans and metrics are made of."""
+        return self._feed.telemetry_statistics
 
     async def __aenter__(self) -> Self:
         return self

@@ -33,6 +33,10 @@ class Settings(BaseModel):
     max_queued_events: Positive = 65_536
     """Events waiting for a slow sink; the newest are dropped and counted."""
 
+    max_observed_runs: Positive = 50_000
+    """Runs that go on and are exported; beyond it the one that began first is given up, so that
+    its metrics and spans are not whole, and counted."""
+
     event_flush_interval_s: Seconds = 0.25
     """How long a run may hold back events from the sink; one that ends hands them over at once."""
 

@@ -97,6 +97,13 @@ class Instruments:
         "Runs that were not even let wait",
         (PIPELINE,),
     )
+    UNOBSERVED = Instrument(
+        Kind.COUNTER,
+        "stageflow.runs.unobserved",
+        "{run}",
+        "Runs that metrics and traces have only in part, as too many went on",
+        (PIPELINE,),
+    )
     CHILD_RUNS = Instrument(
         Kind.COUNTER,
         "stageflow.child_runs",

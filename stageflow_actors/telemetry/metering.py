@@ -56,6 +56,14 @@ class Metering:
 
             writer.record(Instruments.EVENTS_DROPPED, count, place)
 
+    def unobserved(self, pipeline: str) -> None:
+        """A run of ``pipeline`` was given up before its end, as too many went on."""
+        writer = self.writer()
+        if writer is not None:
+            from stageflow_actors.telemetry.instruments import Instruments
+
+            writer.record(Instruments.UNOBSERVED, 1, pipeline)
+
     def _make(self, provider: MeterProvider | None, also: Recorder | None) -> MetricsWriter | None:
         recorders = [] if also is None else [also]
         if provider is not None:

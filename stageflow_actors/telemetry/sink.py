@@ -20,8 +20,6 @@ from stageflow_actors.story.story import Part, RunStory
 
 logger = logging.getLogger("stageflow_actors.telemetry")
 
-_MOST_STORIES = 50_000
-"""Runs that go on; beyond it the one that began first is given up, and counted."""
 _ENDINGS = (".started", ".completed", ".skipped", ".cancelled", ".failed")
 _RUNS = ("created", "started", "route", "spawned_child")
 _CHILDREN = ("child_completed", "child_failed", "child_cancelled")
@@ -55,13 +53,24 @@ class Listener(Protocol):
 
 
 class TelemetrySink:
-    """An ``EventSink``. ``listeners`` is asked for every event: exporting may begin later."""
+    """An ``EventSink``. ``listeners`` is asked for every event: exporting may begin later.
 
-    def __init__(self, listeners: Callable[[], Sequence[Listener]]) -> None:
+    Of ``max_runs`` that go on it knows what has been told so far; beyond it the one that began
+    first is given up, and ``give_up`` is told of it.
+    """
+
+    def __init__(
+        self,
+        listeners: Callable[[], Sequence[Listener]],
+        max_runs: int,
+        give_up: Callable[[RunStory], None],
+    ) -> None:
         self._listeners = listeners
+        self._max_runs = max_runs
+        self._give_up = give_up
         self._stories: dict[_Key, RunStory] = {}
-        self.given_up = 0
-        self.failed = 0
+        self._has_failed = False
+        self._has_warned = False
 
     def accepts(self, type: str) -> bool:
         """Whether there is anything to export of such an event."""
@@ -76,14 +85,21 @@ class TelemetrySink:
             story = self._story(run_id, run_id)
             self._pass_on(run_id, story, story.take(type, data), self._listeners())
 
-    def take_events(self, labels: Labels, events: Sequence[Event]) -> None:
-        """For the runtime: events of one run, and of its children, as they are."""
+    def take_events(self, labels: Labels, events: Sequence[Event]) -> int:
+        """For the runtime: events of one run, and of its children, as they are.
+
+        How many of them not every listener could take.
+        """
         listeners = self._listeners()
+        failed = 0
         for event in events:
+            self._has_failed = False
             try:
                 self._take(labels, event, listeners)
             except Exception as error:  # of odd data; the other events are told all the same
                 self._note_failure(type(self).__name__, error)
+            failed += self._has_failed
+        return failed
 
     def _take(self, labels: Labels, event: Event, listeners: Sequence[Listener]) -> None:
         type_, seq, at, stage, attempt, data, origin = event
@@ -119,9 +135,8 @@ class TelemetrySink:
     def _story(self, key: _Key, run_id: str) -> RunStory:
         story = self._stories.get(key)
         if story is None:
-            if len(self._stories) >= _MOST_STORIES:
-                del self._stories[next(iter(self._stories))]
-                self.given_up += 1
+            if len(self._stories) >= self._max_runs:
+                self._give_up(self._stories.pop(next(iter(self._stories))))
             story = self._stories[key] = RunStory(run_id)
         return story
 
@@ -150,8 +165,9 @@ class TelemetrySink:
                 self._note_failure(type(listener).__name__, error)
 
     def _note_failure(self, name: str, error: BaseException) -> None:
-        self.failed += 1
-        if self.failed == 1:
+        self._has_failed = True
+        if not self._has_warned:
+            self._has_warned = True
             logger.warning(
                 "%s raised %s; runs go on, its failures are counted.",
                 name,

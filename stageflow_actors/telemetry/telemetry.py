@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stageflow_actors.model.trace import TraceContext, new_trace
+from stageflow_actors.story.story import RunStory
 from stageflow_actors.telemetry.exporting import Noticed
 from stageflow_actors.telemetry.metering import Metering
 from stageflow_actors.telemetry.sink import Listener, TelemetrySink
@@ -23,14 +24,17 @@ logger = logging.getLogger("stageflow_actors.telemetry")
 class Telemetry:
     """Off until the process has set a provider with the API of OpenTelemetry, which it notices
     within a tenth of a second. While it is off nothing of the SDK is loaded.
+
+    ``unobserved`` counts the runs that it gave up, as more than ``max_runs`` went on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_runs: int) -> None:
         self._noticed = Noticed()
         self._spans: tuple[TracerProvider, SpanWriter | None] | None = None
         self._has_warned = False
         self.metering = Metering(self._noticed)
-        self.sink = TelemetrySink(self._listeners)
+        self.sink = TelemetrySink(self._listeners, max_runs, self._give_up)
+        self.unobserved = 0
 
     @property
     def is_on(self) -> bool:
@@ -60,6 +64,10 @@ class Telemetry:
                 self._has_warned = True
                 logger.warning("Runs have no spans: their sampler raised.", exc_info=error)
             return own._replace(is_sampled=False)
+
+    def _give_up(self, story: RunStory) -> None:
+        self.unobserved += 1
+        self.metering.unobserved(story.pipeline)
 
     def _listeners(self) -> Sequence[Listener]:
         listeners = (self.metering.writer(), self._span_writer())

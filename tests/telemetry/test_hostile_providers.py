@@ -161,7 +161,7 @@ def test_children_of_a_run_that_was_lost_are_lost_with_it():
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     writer = SpanWriter(provider)
-    sink = TelemetrySink(lambda: [writer])
+    sink = TelemetrySink(lambda: [writer], 10, lambda _story: None)
     spawned = {"child_run_id": "r2", "pipeline_name": "p"}
     events = [told("stage.a.started", 1, "a"), told("pipeline.spawned_child", 2, "a", **spawned)]
     events.append(told("stage.b.started", 1, "b", EventOrigin(labels(2), 1)))

@@ -43,7 +43,7 @@ def test_runs_whose_events_come_by_turns_have_their_own_spans():
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     writer = SpanWriter(provider)
-    sink = TelemetrySink(lambda: [writer])
+    sink = TelemetrySink(lambda: [writer], 10, lambda _story: None)
     by_turns = zip(*(events_of(run) for run in RUNS), strict=True)
     for number, event in enumerate(chain.from_iterable(by_turns)):
         sink.take_events(labels_of(RUNS[number % len(RUNS)]), [event])

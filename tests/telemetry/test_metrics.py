@@ -197,7 +197,7 @@ async def test_what_queues_have_no_room_for_is_counted_too(seen):
         runtime.deploy(Pipeline("shop").with_stage("fine", fine, "work")) as app,
     ):
         await app.run()
-        sink, telemetry = runtime.event_statistics(), runtime._feed.exporting.statistics
+        sink, telemetry = runtime.event_statistics(), runtime.telemetry_statistics()
     assert sink.dropped
     assert telemetry.dropped
     dropped = seen.values("stageflow.events.dropped", "place")
