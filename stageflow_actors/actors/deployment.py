@@ -9,19 +9,18 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
 
 from stageflow_actors.actors.doors import door_of
-from stageflow_actors.actors.feed import Feed
+from stageflow_actors.actors.feed import Feed, RunLabels
 from stageflow_actors.actors.gauges import Gauges
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.mapping import RunMap
 from stageflow_actors.actors.messages import StageKey
 from stageflow_actors.errors import DeploymentClosedError
 from stageflow_actors.model.context import RunContext
-from stageflow_actors.model.events import Event, run_labels
+from stageflow_actors.model.events import Event
 from stageflow_actors.model.pipeline_context import PipelineContext, to_pipeline_context
 from stageflow_actors.model.policies.execution import ExecutionMode
 from stageflow_actors.model.results import PipelineResults, RunResult
@@ -186,7 +185,7 @@ class Deployment(ABC):
     def _tell(self, context: PipelineContext, type_: str, data: Mapping[str, Any]) -> None:
         """Tell the sink of a check, before the run's own events."""
         told = Event(type_, 0, time.time(), None, None, data)
-        labels = partial(run_labels, context.snapshot, context.ancestry, context.trace)
+        labels = RunLabels(context.snapshot, context.ancestry, context.trace)
         self.feed.submit(labels, [told])
 
     def _live_here(self) -> list[RunHandle]:

@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
-from stageflow_actors.model.events import Event, Labels
+from stageflow_actors.model.ancestry import Ancestry
+from stageflow_actors.model.events import Event, Labels, run_labels
 from stageflow_actors.model.pipeline_context import PipelineContext
+from stageflow_actors.model.snapshot import ContextSnapshot
+from stageflow_actors.model.trace import TraceContext
 from stageflow_actors.ports import Deployable
 from stageflow_actors.telemetry.measured import Measures
 from stageflow_actors.telemetry.metering import Metering
@@ -34,6 +37,32 @@ class TelemetryStatistics(PumpStatistics):
     """
 
     unobserved_runs: int
+
+
+class RunLabels:
+    """What every event of one run says of it.
+
+    Whoever makes spans and metrics gets one object for all of the run: by it runs are told apart,
+    as those on one context have one id.
+    """
+
+    __slots__ = ("_ancestry", "_kept", "_snapshot", "_trace")
+
+    def __init__(
+        self, snapshot: ContextSnapshot, ancestry: Ancestry | None, trace: TraceContext | None
+    ) -> None:
+        self._snapshot = snapshot
+        self._ancestry = ancestry
+        self._trace = trace
+        self._kept: Labels | None = None
+
+    def __call__(self) -> Labels:
+        return self._kept or run_labels(self._snapshot, self._ancestry, self._trace)
+
+    def keep(self) -> Labels:
+        """The same object from now on."""
+        self._kept = self()
+        return self._kept
 
 
 class TelemetryPump(EventPump):
@@ -111,12 +140,11 @@ class Feed:
         trace = self._telemetry.begin(context.trace, topology)
         return context if trace is None else context.with_trace(trace)
 
-    def submit(self, labels: Callable[[], Labels], events: Sequence[Event]) -> None:
+    def submit(self, labels: RunLabels, events: Sequence[Event]) -> None:
         """Tell the events of one run; never waits."""
         is_exported = self._telemetry.is_on
         if is_exported:
-            made = labels()  # for both
-            labels = lambda: made  # noqa: E731 - a pump may do without
+            labels.keep()
         dropped = self._sink().submit(labels, events)
         if dropped:
             self.metering.dropped(dropped, "sink")

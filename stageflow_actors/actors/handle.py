@@ -7,14 +7,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from uuid import UUID
 
 from stageflow_actors.actors.cleaning import clean_up
 from stageflow_actors.actors.error_calls import ErrorCalls
 from stageflow_actors.actors.event_log import OwnNumbers
 from stageflow_actors.actors.failures import Failure
-from stageflow_actors.actors.feed import Feed
+from stageflow_actors.actors.feed import Feed, RunLabels
 from stageflow_actors.actors.messages import Receipt, RunReport
 from stageflow_actors.actors.outlets import Piece
 from stageflow_actors.actors.piece_inbox import PieceInbox, PieceSource
@@ -29,7 +28,7 @@ from stageflow_actors.actors.wide_events import told_widely
 from stageflow_actors.errors import RuntimeFault, describe_exception
 from stageflow_actors.model.cancellation import Cancellation
 from stageflow_actors.model.cleanup import Cleanup
-from stageflow_actors.model.events import RUN_ENDS, Event, for_readers, run_labels
+from stageflow_actors.model.events import RUN_ENDS, Event, for_readers
 from stageflow_actors.model.pipeline_context import PipelineContext
 from stageflow_actors.model.plan import Plan
 from stageflow_actors.model.policies.execution import ExecutionConfig
@@ -61,6 +60,7 @@ class RunHandle(ABC):
         "_has_wide_events",
         "_inbox",
         "_is_watching",
+        "_labels",
         "_last_seq",
         "_news",
         "_numbers",
@@ -100,6 +100,7 @@ class RunHandle(ABC):
         self._numbers = OwnNumbers()
         # Of now: the context may start another run, in another place of its trace.
         self._snapshot, self._trace = context.snapshot, context.trace
+        self._labels: RunLabels | None = None
         self._news: asyncio.Event | None = None
         self._result: RunResult | None = None
         self._waiters: list[asyncio.Future[RunResult]] | None = None
@@ -315,18 +316,17 @@ class RunHandle(ABC):
             self._callback(self)
 
     def _take(self, events: Sequence[Event]) -> None:
-        fresh: Sequence[Event] = events
         if events and events[0].seq <= self._last_seq:
-            fresh = [event for event in events if event.seq > self._last_seq]
-        if not fresh:
+            events = [event for event in events if event.seq > self._last_seq]
+        if not events:
             return
-        self._last_seq = fresh[-1].seq
-        own = fresh = self._numbers.renumbered(fresh)
-        if self._numbers.has_foreign:
-            own = [event for event in fresh if event.origin is None]
+        self._last_seq = events[-1].seq
+        fresh = self._numbers.renumbered(events)
+        own = [one for one in fresh if one.origin is None] if self._numbers.has_foreign else fresh
         self._seen.extend(own)
-        labels = partial(run_labels, self._snapshot, self._context.ancestry, self._trace)
-        self._feed.submit(labels, fresh)
+        if self._labels is None:
+            self._labels = RunLabels(self._snapshot, self._context.ancestry, self._trace)
+        self._feed.submit(self._labels, fresh)
         if self._error_calls is not None:
             self._error_calls.take(own)
         if self._news is not None:

@@ -35,8 +35,10 @@ _TYPES = frozenset(
 )
 """What spans and metrics are made of, besides the beginnings and ends of attempts."""
 
-_Key = str | tuple[str, str]
-"""The id of a run, and where that is not enough, that of its span."""
+_Key = str | int
+"""The id of a child run, which nobody can choose. Of any other run which object its labels are, as
+several on one context have one id; its story holds them, so no others take their place.
+"""
 
 
 class Listener(Protocol):
@@ -88,6 +90,7 @@ class TelemetrySink:
     def take_events(self, labels: Labels, events: Sequence[Event]) -> int:
         """For the runtime: events of one run, and of its children, as they are.
 
+        ``labels`` are the same object for all events of a run, as long as it goes on.
         How many of them not every listener could take.
         """
         listeners = self._listeners()
@@ -106,9 +109,8 @@ class TelemetrySink:
         if origin is not None:
             labels, seq = origin.labels, origin.seq
         run_id = labels["pipeline_run_id"] or ""
-        # Runs on one context have one id, and may go on at the same time. A child has its own.
-        span_id = labels.get("span_id") if origin is None else None
-        key = run_id if span_id is None else (run_id, span_id)
+        is_child = origin is not None or "parent_run_id" in labels
+        key = run_id if is_child else id(labels)
         story = self._story(key, run_id)
         told = story.tell(type_, seq, at, stage, attempt, data, labels)
         self._pass_on(key, story, told, listeners)
