@@ -35,7 +35,7 @@ def make_current(trace: TraceContext) -> AttemptSpan:
 
 
 class AttemptSpan(Span):
-    """Keeps at most 128 attributes and as many events.
+    """Keeps at most 128 attributes and as many events; of further attributes it has the number.
 
     Whatever it is given raises nothing in the stage; what is no attribute is kept as text.
     """
@@ -48,7 +48,9 @@ class AttemptSpan(Span):
 
     @property
     def told(self) -> Mapping[str, Any]:
-        """What the stage has set, where it has: ``attributes``, ``events`` and ``error``."""
+        """What the stage has set, where it has: ``attributes``, ``events``, ``error``, and how many
+        were ``dropped_attributes``.
+        """
         return {name: value for name, value in self._told.items() if value} if self._told else _NONE
 
     def finish(self) -> Mapping[str, Any]:
@@ -69,12 +71,16 @@ class AttemptSpan(Span):
 
     def set_attribute(self, key: str, value: Any) -> None:
         if self.is_recording():
-            _put(self._told.setdefault("attributes", {}), key, value)
+            self._set(key, value)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        if self.is_recording():
-            known = self._told.setdefault("attributes", {})
-            known.update(_attributes(attributes, known))
+        if self.is_recording() and isinstance(attributes, Mapping):
+            for key, value in attributes.items():
+                self._set(key, value)
+
+    def _set(self, key: Any, value: Any) -> None:
+        if not _put(self._told.setdefault("attributes", {}), key, value):
+            self._told["dropped_attributes"] = self._told.get("dropped_attributes", 0) + 1
 
     def add_event(
         self,
@@ -118,19 +124,22 @@ class AttemptSpan(Span):
         self.add_event("exception", {**described, **_attributes(attributes)}, timestamp)
 
 
-def _attributes(given: Any, known: Mapping[str, Any] = _NONE) -> dict[str, Any]:
-    """``known`` and those of ``given`` that there is room for."""
-    made = dict(known)
+def _attributes(given: Any) -> dict[str, Any]:
+    """Those of ``given`` that there is room for."""
+    made: dict[str, Any] = {}
     if isinstance(given, Mapping):
         for key, value in given.items():
             _put(made, key, value)
     return made
 
 
-def _put(attributes: dict[str, Any], key: Any, value: Any) -> None:
+def _put(attributes: dict[str, Any], key: Any, value: Any) -> bool:
+    """Whether there was room, where there is a value."""
     name = _text(key)
-    if value is not None and (name in attributes or len(attributes) < _MOST):
+    has_room = value is None or name in attributes or len(attributes) < _MOST
+    if has_room and value is not None:
         attributes[name] = _plain(value)
+    return has_room
 
 
 def _plain(value: Any) -> Any:

@@ -15,9 +15,10 @@ from stageflow_actors.telemetry.attributes import AttributeValue
 class RunSpan(ReadableSpan):
     """Of a run, an attempt or a call. Ids are in hexadecimal, times nanoseconds since the epoch.
 
-    ``told`` are its attributes, ``linked_ids`` spans of the same trace, ``error`` is why it failed;
-    ``None``: it did not. What the SDK makes of all this, an exporter of ours does not need: it is
-    made when it is read, under the names by which the SDK's class reads its parts.
+    ``told`` are its attributes, beyond which so many were ``dropped``, ``linked_ids`` spans of the
+    same trace, ``error`` is why it failed; ``None``: it did not. What the SDK makes of all this, an
+    exporter of ours does not need: it is made when it is read, under the names by which the SDK's
+    class reads its parts.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class RunSpan(ReadableSpan):
         started_ns: int,
         ended_ns: int,
         attributes: Mapping[str, AttributeValue],
+        dropped: int,
         events: Sequence[Event],
         linked_ids: Sequence[str],
         error: str | None,
@@ -45,12 +47,17 @@ class RunSpan(ReadableSpan):
         self.ended_ns = self._end_time = ended_ns
         self.told: Mapping[str, AttributeValue] = attributes
         self._attributes = attributes
+        self.dropped = dropped
         self._events = events
         self.linked_ids = linked_ids
         self.error = error
         self._resource = resource
         self._instrumentation_scope = scope
         self._instrumentation_info = None
+
+    @property
+    def dropped_attributes(self) -> int:
+        return self.dropped
 
     @property
     def _context(self) -> SpanContext:  # type: ignore[override]

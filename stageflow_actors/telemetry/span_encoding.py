@@ -81,6 +81,8 @@ class SpanEncoding:
                 parts += self._attribute(name, 1.0)[:-8], _double(value)
             else:
                 parts.append(self._attribute(name, value))
+        if span.dropped:
+            parts.append(_encoded(Span(dropped_attributes_count=span.dropped)))
         for linked_id in span.linked_ids:
             link = self._link(span.trace_id) + _LINKED_ID + bytes.fromhex(linked_id)
             parts.append(_field(Span.LINKS_FIELD_NUMBER, link))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _NS = 1_000_000_000
 _LATEST_S = 9e9
 """Seconds since the Unix epoch: in nanoseconds it still fits 64 bits."""
+_MOST_DROPPED = 2**32
+"""What is as large does not fit its field."""
 _TOLD = ("reason", "error", "action_taken", "delay_ms", "route", "attempts", "ignored")
 """What an event of a span says of what the runtime noted: never what a stage has to say itself."""
 _RUNTIME_NOTES = frozenset(
@@ -94,6 +96,7 @@ class SpanWriter:
             attempt.started_at,
             attempt.ended_at or attempt.closed_at,
             attributes,
+            dropped=0 if said is None else said.dropped,
             linked_ids=run.linked_ids(story, attempt),
             events=() if said is None and error is None else _events(attempt, said, error),
             error=error or (None if said is None else said.error),
@@ -174,6 +177,7 @@ class SpanWriter:
         ended_at: float | None,
         attributes: dict[str, AttributeValue],
         *,
+        dropped: int = 0,
         linked_ids: Sequence[str] = (),
         events: Sequence[Event] = (),
         error: str | None = None,
@@ -188,6 +192,7 @@ class SpanWriter:
                 _ns(started_at),
                 _ns(max(started_at, ended_at or started_at)),
                 attributes,
+                dropped,
                 events,
                 linked_ids,
                 None if error is None else text_of(error),
@@ -239,13 +244,15 @@ class _Ids:
 class _Said:
     """What the stage has set on its span itself."""
 
-    __slots__ = ("attributes", "error", "events")
+    __slots__ = ("attributes", "dropped", "error", "events")
 
     def __init__(self, attempt: Attempt) -> None:
         told = next((note.data for note in attempt.notes if note.type == STAGE_TRACED), {})
         told = mapping_of(told.get(SPAN_CONTENTS, told))  # spans may say more than events, or less
         attributes, error, events = map(told.get, ("attributes", "error", "events"))
         self.attributes = mapping_of(attributes)
+        dropped = told.get("dropped_attributes")
+        self.dropped = dropped if type(dropped) is int and 0 < dropped < _MOST_DROPPED else 0
         self.error: str | None = error if error is None else text_of(error)
         listed = events if isinstance(events, (list, tuple)) else ()
         self.events = [_said_event(each) for each in listed if isinstance(each, Mapping)]

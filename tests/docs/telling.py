@@ -98,7 +98,7 @@ async def calls(ctx):
 
 async def says(ctx):
     span = trace.get_current_span()
-    span.set_attribute("a", 1)
+    span.set_attributes({f"a{number}": number for number in range(129)})
     span.add_event("e")
     span.set_status(trace.StatusCode.ERROR, "not well")
 

@@ -82,6 +82,13 @@ def tell_rubbish(ctx, _span):
     ctx.try_emit_event("stage.traced", {"span_contents": 5})
 
 
+def tell_of_drops(number):
+    def tell(ctx, _span):
+        ctx.try_emit_event("stage.traced", {"dropped_attributes": number})
+
+    return tell
+
+
 def tell_the_end(ctx, _span):
     for word in ("created", "started", "completed", "failed", "cancelled", "refused", "wide"):
         ctx.try_emit_event(f"pipeline.{word}", {"status": "x"})
@@ -97,7 +104,10 @@ def tell_of_children(ctx, _span):
     ctx.try_emit_event("pipeline.child_failed", {"child_run_id": own, "status": 5})
 
 
-SPOILERS = [spoil_values, spoil_events, end_it, tell_rubbish, tell_the_end, tell_of_children]
+SPOILERS = [
+    *(spoil_values, spoil_events, end_it, tell_rubbish, tell_the_end, tell_of_children),
+    *map(tell_of_drops, ["x", -1, 2**32, 1.5]),
+]
 
 
 @pytest.fixture
@@ -139,6 +149,21 @@ async def test_one_value_that_is_no_attribute_costs_the_others_nothing(seen):
     told = seen.one("stageflow.stage a").attributes
     assert told["rows"] == 3
     assert told["odd"].startswith("<object object")
+
+
+async def test_attributes_beyond_the_bound_are_dropped_and_counted(seen):
+    def set_many(_ctx, span):
+        span.set_attributes({f"n{number}": number for number in range(130)})
+        span.set_attribute("one", "more")
+        span.set_attributes({"n0": "again", "none": None})
+
+    sink = await run_spoiled(set_many)
+    span = seen.one("stageflow.stage a")
+    assert span.dropped_attributes == 3
+    own = {name: value for name, value in span.attributes.items() if name.startswith("n")}
+    assert own == {"n0": "again", **{f"n{number}": number for number in range(1, 128)}}
+    assert sink.of_type("stage.traced")[0].data["dropped_attributes"] == 3
+    assert seen.one("stageflow.stage b").dropped_attributes == 0
 
 
 async def test_the_types_that_the_runtime_tells_runs_by_are_its_own(seen):
