@@ -37,7 +37,8 @@ class Census:
 
     def describe(self) -> dict[str, Any]:
         """The stages with their processes, and calls to them."""
-        told = {each["name"]: each for post in self._posts for each in post.describe()}
+        now = asyncio.get_running_loop().time()
+        told = {each["name"]: each for post in self._posts for each in post.describe(now)}
         calls, repeated = self._calls()
         return {
             "stages": [told[stage.name] for stage in self._plan.stages],

@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 
 from stageflow_actors.actors.doors import door_of
 from stageflow_actors.actors.feed import Feed, RunLabels
-from stageflow_actors.actors.gauges import Gauges
+from stageflow_actors.actors.gauges import Gauges, Sight
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.mapping import RunMap
 from stageflow_actors.actors.messages import StageKey
@@ -40,7 +40,7 @@ class Deployment(ABC):
         self.execution = pipeline.execution
         self.feed = feed
         self._measures = feed.know(pipeline)
-        self._gauges = Gauges(self.plan, feed, self._measures, self._look)
+        self._gauges = Gauges(self.plan.name, feed, self._look)
         self._door = door_of(pipeline)
         self._is_open = False
         self._closing: asyncio.Task[None] | None = None
@@ -258,9 +258,9 @@ class Deployment(ABC):
         finally:
             await self._close()
 
-    async def _look(self) -> tuple[DeploymentStats, dict[str, Any]]:
+    async def _look(self) -> Sequence[Sight]:
         """What gauges say: a look that changes nothing, whatever it finds."""
-        return await self._stats(), await self._describe()
+        return [Sight((), self.plan, self._measures, await self._describe())]
 
     def _check_open(self) -> None:
         if not self._is_open:

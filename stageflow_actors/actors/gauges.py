@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stageflow_actors.actors.feed import Feed
 from stageflow_actors.model.plan import Plan
-from stageflow_actors.model.stats import DeploymentStats
 from stageflow_actors.telemetry.measured import Measures
 
 if TYPE_CHECKING:
@@ -22,8 +21,20 @@ _PATIENCE_S = 5.0
 """How long a look may take; what comes later is not shown."""
 _LAST_LOOK_S = 1.0
 
-Look = Callable[[], Awaitable[tuple[DeploymentStats, Mapping[str, Any]]]]
-"""Asks for the numbers of a deployment, and for its description."""
+
+class Sight(NamedTuple):
+    """One pipeline of a deployment, and what it says of itself. ``place`` is none for the top, and
+    for a child the names of the child pipelines that lead to it.
+    """
+
+    place: tuple[str, ...]
+    plan: Plan
+    measures: Measures
+    described: Mapping[str, Any]
+
+
+Look = Callable[[], Awaitable[Sequence[Sight]]]
+"""Asks for what there is to see of a deployment now."""
 
 
 class Gauges:
@@ -33,10 +44,9 @@ class Gauges:
     look that fails, as the supervisor is lost, shows nothing; the next one may.
     """
 
-    def __init__(self, plan: Plan, feed: Feed, measures: Measures, look: Look) -> None:
-        self._plan = plan
+    def __init__(self, name: str, feed: Feed, look: Look) -> None:
+        self._name = name
         self._metering = feed.metering
-        self._measures = measures
         self._look = look
         self._interval_s = feed.gauges_interval_s
         self._reading: asyncio.Task[None] | None = None
@@ -78,12 +88,11 @@ class Gauges:
             return
         from stageflow_actors.actors.gauge_readings import GaugeReadings
 
-        readings = self._readings = self._readings or GaugeReadings(self._plan, self._measures)
+        readings = self._readings = self._readings or GaugeReadings()
         try:
-            stats, described = await asyncio.wait_for(self._look(), limit_s)
-            readings.show(writer, stats, described)
+            readings.show(writer, await asyncio.wait_for(self._look(), limit_s))
         except Exception as error:  # its supervisor is lost, or busy
-            logger.debug("Pipeline '%s' cannot be measured now: %r", self._plan.name, error)
+            logger.debug("Pipeline '%s' cannot be measured now: %r", self._name, error)
             readings.hide(writer)
 
     def _hide(self) -> None:

@@ -94,7 +94,7 @@ class LocalDeployment(Deployment):
         self.room = WaitingRoom(settings, self._begin)
 
     async def _describe(self) -> dict[str, Any]:
-        pid = os.getpid()
+        pid, stats = os.getpid(), self._stages.stats()
         runs = self.room.describe()
         family = {} if self._children is None else await self._children.describe()
         return {
@@ -103,7 +103,8 @@ class LocalDeployment(Deployment):
             "live_runs": len(self._live) - runs["waiting"],
             "runs": runs,
             "stages": [
-                {"name": stage.name, "kind": stage.kind, "pid": pid} for stage in self.plan.stages
+                {"name": each.name, "kind": each.kind, "pid": pid, **stats[each.name].load}
+                for each in self.plan.stages
             ],
             "streams": self.outlets.describe(),
             "calls_to_supervisor": 0,

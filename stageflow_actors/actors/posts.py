@@ -177,10 +177,10 @@ class Post:
             for order in queue.drain():
                 order.deliver(stage_down(self.stages[index].name, why))
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Name, kind and processes of each stage."""
+    def describe(self, now: float) -> list[dict[str, Any]]:
+        """Name, kind, processes and load of each stage. ``now`` as for ``stats``."""
         first = self.staff[0] if self.staff else None
-        pids = [process.pid for process in self.staff]
+        pids, stats = [process.pid for process in self.staff], self.stats(now)
         return [
             {
                 "name": stage.name,
@@ -188,10 +188,9 @@ class Post:
                 "pid": None if first is None else first.pid,
                 "pids": pids,
                 "epoch": self.epoch,
-                "waiting": len(self._waiting[index]),
-                "in_flight": sum(process.meters[index].load for process in self.staff),
+                **stats[stage.name].load,
             }
-            for index, stage in self.stages.items()
+            for stage in self.stages.values()
         ]
 
     def _ahead(self, stage: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -17,6 +17,7 @@ from stageflow_actors.actors.deployment import Deployment
 from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.far_outputs import is_far, report_near
 from stageflow_actors.actors.feed import Feed
+from stageflow_actors.actors.gauges import Sight
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.actors.messages import (
     Reading,
@@ -94,11 +95,20 @@ class RayDeployment(Deployment):
         stats = await self.supervisor.stats()
         return replace(stats, calls_to_supervisor=self._calls + self.supervisor.calls)
 
-    async def _look(self) -> tuple[DeploymentStats, dict[str, Any]]:
+    async def _look(self) -> Sequence[Sight]:
         if self.is_lost:
             raise SupervisorLostError("There is nothing to look at.")
-        ask = self.supervisor.ask  # whether it is lost now, who follows it finds out
-        return await ask("stats"), await ask("describe")
+        # Whether it is lost now, who follows it finds out.
+        described = await self.supervisor.ask("describe")
+        return [Sight((), self.plan, self._measures, described), *self._below((), described)]
+
+    def _below(self, place: tuple[str, ...], described: Mapping[str, Any]) -> Iterator[Sight]:
+        """The child pipelines there, and those below them; one that opens or dies says nothing."""
+        for child in described.get("children", ()):
+            if "stages" in child:
+                own, plan = (*place, child["pipeline"]), self._packages[child["pipeline"]].plan
+                yield Sight(own, plan, self.feed.metering.measured.of(plan.name), child)
+                yield from self._below(own, child)
 
     async def _open(self) -> None:
         # On this thread: Ray installs its signal handlers from the main thread only. Starting Ray

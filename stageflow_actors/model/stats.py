@@ -57,6 +57,15 @@ class StageStats:
     batches: BatchStats | None = None
 
     @property
+    def load(self) -> dict[str, int]:
+        """What goes on now, as descriptions tell it."""
+        return {
+            "replicas": self.replicas,
+            "waiting": self.waiting,
+            "in_flight": self.executing,
+        }
+
+    @property
     def utilisation(self) -> float:
         """Which part of the time its processes had something to execute: from 0 to 1."""
         return self.busy_s / self.ready_s if self.ready_s else 0.0

@@ -16,7 +16,13 @@ from stageflow_actors import (
     StageOutput,
     SupervisorLostError,
 )
-from tests.telemetry.metrics_seen import SeenMetrics
+from stageflow_actors.actors.gauge_readings import GaugeReadings
+from stageflow_actors.actors.gauges import Sight
+from stageflow_actors.telemetry.instruments import Instruments
+from stageflow_actors.telemetry.measured import Measured, Measures
+from stageflow_actors.telemetry.metrics import MetricsWriter
+from stageflow_actors.telemetry.otel_metrics import OtelRecorder
+from tests.telemetry.metrics_seen import SeenMetrics, fine
 
 NAME = "stageflow-gauges"
 SOON = Settings(gauges_interval_s=0.01, max_running_runs=1)
@@ -138,17 +144,17 @@ async def test_a_look_that_fails_or_hangs_shows_nothing_and_harms_no_run(seen, c
         runtime.deploy(of_one(gate)) as app,
     ):
         await until(lambda: seen.names >= OF_RUNS)
-        stats, failed = app._stats, asyncio.Event()
+        describe, failed = app._describe, asyncio.Event()
 
         async def raises():
             failed.set()
             raise SupervisorLostError("it died")
 
-        app._stats = raises
+        app._describe = raises
         await failed.wait()
         await until(lambda: not seen.names & OF_RUNS)
         assert await app.run()
-        app._stats = stats
+        app._describe = describe
         await until(lambda: seen.names >= OF_RUNS)
         hangs = asyncio.Event()
 
@@ -156,10 +162,10 @@ async def test_a_look_that_fails_or_hangs_shows_nothing_and_harms_no_run(seen, c
             hangs.set()
             await asyncio.Event().wait()
 
-        app._stats = never
+        app._describe = never
         await hangs.wait()
         assert await app.run()
-        app._stats = stats
+        app._describe = describe
     assert caplog.records == []
 
 
@@ -197,3 +203,24 @@ def test_a_deployment_goes_on_being_looked_at_on_the_next_event_loop(seen):
 
     asyncio.run(look())
     asyncio.run(look())
+
+
+def test_a_pipeline_in_several_places_is_added_up_and_each_death_counts_once(seen):
+    plan = Pipeline("shop").with_stage("fine", fine, "work").build().plan
+    writer = MetricsWriter([OtelRecorder(seen.provider)], Measured())
+    readings = GaugeReadings()
+
+    def sight(place, *pids):
+        deaths = [{"stage": "fine", "pid": pid, "epoch": 1, "seen_at": 1.0} for pid in pids]
+        load = {"name": "fine", "replicas": 1, "in_flight": 2, "waiting": 3}
+        runs = {"running": 4, "waiting": 0}
+        told = {"runs": runs, "stages": [load], "restarts": {"deaths": deaths}}
+        return Sight(place, plan, Measures(), told)
+
+    top, below = sight((), 1), sight(("shop",), 2, 3)
+    for sights, executing in (([top, below], 4), ([top], 2), ([top, below], 4)):
+        readings.show(writer, sights)
+        assert seen.total(Instruments.EXECUTING.name) == executing
+        assert seen.total(Instruments.RESTARTS.name) == 3
+    readings.hide(writer)
+    assert not seen.names & (OF_RUNS | OF_STAGES)
