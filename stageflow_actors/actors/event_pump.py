@@ -137,6 +137,7 @@ class EventPump:
         with asyncio.Runner() as runner:
             while batches := self._next():
                 runner.run(self._deliver_all(batches))
+                batches = ()  # or they would be kept until there are others
 
     def _next(self) -> Sequence[Batch]:
         """All that is here, once there is anything: to begin costs as much as many events do.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from stageflow_actors.actors.event_pump import EventPump, PumpStatistics
+from stageflow_actors.actors.event_pump import Batch, EventPump, PumpStatistics
 from stageflow_actors.model.ancestry import Ancestry
 from stageflow_actors.model.events import Event, Labels, run_labels
 from stageflow_actors.model.pipeline_context import PipelineContext
@@ -74,22 +74,26 @@ class TelemetryPump(EventPump):
 
     def _run(self) -> None:
         while batches := self._next():
-            told = failed = 0
-            turn_ends_at = time.monotonic() + _TURN_S
-            for labels, events in batches:
-                try:
-                    missed = self._take(labels, events)
-                except Exception as error:
-                    self._warn_once(error)
-                    missed = len(events)
-                failed += missed
-                told += len(events) - missed
-                if time.monotonic() >= turn_ends_at:
-                    self._count(told, failed)
-                    told = failed = 0
-                    time.sleep(0)  # an event loop that has work to do need not wait for its turn
-                    turn_ends_at = time.monotonic() + _TURN_S
-            self._count(told, failed)
+            self._tell_all(batches)
+            batches = ()  # or they would be kept until there are others
+
+    def _tell_all(self, batches: Sequence[Batch]) -> None:
+        told = failed = 0
+        turn_ends_at = time.monotonic() + _TURN_S
+        for labels, events in batches:
+            try:
+                missed = self._take(labels, events)
+            except Exception as error:
+                self._warn_once(error)
+                missed = len(events)
+            failed += missed
+            told += len(events) - missed
+            if time.monotonic() >= turn_ends_at:
+                self._count(told, failed)
+                told = failed = 0
+                time.sleep(0)  # an event loop that has work to do need not wait for its turn
+                turn_ends_at = time.monotonic() + _TURN_S
+        self._count(told, failed)
 
 
 class Feed:
