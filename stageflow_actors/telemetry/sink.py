@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from stageflow_actors.model.events import (
@@ -34,6 +35,8 @@ _TYPES = frozenset(
     }
 )
 """What spans and metrics are made of, besides the beginnings and ends of attempts."""
+
+_REMEMBERED = 4_096
 
 _Key = str | int
 """The id of a child run, which nobody can choose. Of any other run which object its labels are, as
@@ -73,10 +76,11 @@ class TelemetrySink:
         self._stories: dict[_Key, RunStory] = {}
         self._has_failed = False
         self._has_warned = False
+        self._is_told = lru_cache(_REMEMBERED)(_is_told)  # types repeat with every run
 
     def accepts(self, type: str) -> bool:
         """Whether there is anything to export of such an event."""
-        return type in _TYPES or (type.startswith("stage.") and type.endswith(_ENDINGS))
+        return self._is_told(type)
 
     async def emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
         self.try_emit(type=type, data=data)
@@ -176,3 +180,7 @@ class TelemetrySink:
                 type(error).__name__,
                 exc_info=error,
             )
+
+
+def _is_told(type_: str) -> bool:
+    return type_ in _TYPES or (type_.startswith("stage.") and type_.endswith(_ENDINGS))

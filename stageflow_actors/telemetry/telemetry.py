@@ -56,9 +56,11 @@ class Telemetry:
         """``None``: nobody makes spans; then none may be below one that nobody makes."""
         if self._span_writer() is None or self._spans is None:
             return None
+        from stageflow_actors.telemetry.sampling import is_sampled
+
         own = new_trace() if parent is None else parent.child()
         try:
-            return own._replace(is_sampled=_is_sampled(self._spans[0], own, parent, pipeline))
+            return own._replace(is_sampled=is_sampled(self._spans[0], own, parent, pipeline))
         except Exception as error:
             if not self._has_warned:
                 self._has_warned = True
@@ -114,27 +116,3 @@ def _current_span() -> TraceContext | None:
     from stageflow_actors.telemetry.remote import trace_of
 
     return trace_of(context)
-
-
-def _is_sampled(
-    provider: TracerProvider, own: TraceContext, parent: TraceContext | None, pipeline: str
-) -> bool:
-    """What the provider's sampler says; one that has none takes all."""
-    sampler = getattr(provider, "sampler", None)
-    if sampler is None:
-        return True
-    from opentelemetry.context import Context
-    from opentelemetry.sdk.trace.sampling import Decision
-    from opentelemetry.trace import SpanKind
-
-    from stageflow_actors.providers import semconv
-    from stageflow_actors.telemetry.remote import as_context
-
-    decision = sampler.should_sample(
-        Context() if parent is None else as_context(parent),  # never whatever is current
-        int(own.trace_id, 16),
-        f"{semconv.OPERATION_INVOKE_WORKFLOW} {pipeline}",
-        SpanKind.INTERNAL,
-        {semconv.GEN_AI_WORKFLOW_NAME: pipeline},
-    ).decision
-    return bool(decision is Decision.RECORD_AND_SAMPLE)

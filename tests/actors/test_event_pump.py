@@ -22,7 +22,7 @@ class Payload:
     "make",
     [
         lambda: EventPump(InMemoryEventSink(max_events=1), max_queued=10),
-        lambda: TelemetryPump(TelemetrySink(lambda: ()), max_queued=10),
+        lambda: TelemetryPump(TelemetrySink(lambda: (), 10, lambda _story: None), max_queued=10),
     ],
     ids=["sink", "telemetry"],
 )
