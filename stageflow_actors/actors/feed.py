@@ -59,10 +59,9 @@ class RunLabels:
     def __call__(self) -> Labels:
         return self._kept or run_labels(self._snapshot, self._ancestry, self._trace)
 
-    def keep(self) -> Labels:
-        """The same object from now on."""
+    def keep(self) -> None:
+        """Have them be the same object from now on."""
         self._kept = self()
-        return self._kept
 
 
 class TelemetryPump(EventPump):

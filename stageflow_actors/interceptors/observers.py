@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from stageflow_actors.interceptors.protocol import AttemptEnd, BaseInterceptor, NeverCalled
 from stageflow_actors.model.stage_context import StageContext
-from stageflow_actors.model.trace import TraceContext
 from stageflow_actors.telemetry.exporting import Noticed
-
-if TYPE_CHECKING:
-    from stageflow_actors.interceptors.attempt_span import AttemptSpan
 
 logger = logging.getLogger("stageflow_actors.stages")
 
@@ -93,7 +88,6 @@ class TracingInterceptor(NeverCalled):
 
     def __init__(self) -> None:
         self._noticed = Noticed()
-        self._make_current: Callable[[TraceContext], AttemptSpan] | None = None
 
     def make_current(self, ctx: StageContext) -> None:
         """For the runtime: in the task that executes the stage, in a context of its own."""
@@ -101,15 +95,13 @@ class TracingInterceptor(NeverCalled):
         if trace is None:
             return
         if (trace.is_recorded and trace.is_sampled) or self._noticed.tracers is not None:
-            if self._make_current is None:  # once: for an import even of what is there one pays
-                from stageflow_actors.interceptors.attempt_span import make_current
+            from stageflow_actors.interceptors import attempt_span
 
-                self._make_current = make_current
-            ctx.span = self._make_current(trace)
+            ctx.span = attempt_span.make_current(trace)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what belongs to this process."""
-        return {**self.__dict__, "_noticed": Noticed(), "_make_current": None}
+        return {**self.__dict__, "_noticed": Noticed()}
 
 
 def _described(event: str, stage_name: str, ctx: StageContext) -> dict[str, object]:

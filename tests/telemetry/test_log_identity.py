@@ -62,6 +62,19 @@ async def run_in_a_trace(body):
     return context.trace
 
 
+async def tell_a_forged_stage(handler):
+    """Log one record, out of stage ``s``, which says that it is of another."""
+
+    async def lies(ctx):
+        OTHERS.warning("hello", extra={"stage": "forged"})
+
+    OTHERS.addHandler(handler)
+    try:
+        await run_in_a_trace(lies)
+    finally:
+        OTHERS.removeHandler(handler)
+
+
 async def test_no_extra_takes_the_place_of_who_made_the_record(lines):
     async def lies(ctx):
         OTHERS.warning("hello", extra=FORGED)
@@ -89,15 +102,7 @@ async def test_behind_a_queue_a_record_is_still_whose_it_was():
     passed: queue.Queue[logging.LogRecord] = queue.Queue()
     handler = QueueHandler(passed)
     handler.addFilter(StageLogFilter())
-    OTHERS.addHandler(handler)
-    try:
-
-        async def talks(ctx):
-            OTHERS.warning("hello", extra={"stage": "forged"})
-
-        await run_in_a_trace(talks)
-    finally:
-        OTHERS.removeHandler(handler)
+    await tell_a_forged_stage(handler)
 
     async def writes(ctx):
         return json.loads(JSONLogFormatter().format(passed.get_nowait()))
@@ -113,15 +118,7 @@ async def test_an_exported_record_is_of_its_stage_too_and_has_nothing_of_ray():
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     handler = OtelLogHandler(provider)
-    OTHERS.addHandler(handler)
-    try:
-
-        async def lies(ctx):
-            OTHERS.warning("hello", extra={"stage": "forged"})
-
-        await run_in_a_trace(lies)
-    finally:
-        OTHERS.removeHandler(handler)
+    await tell_a_forged_stage(handler)
     [told] = [each.log_record.attributes for each in exporter.get_finished_logs()]
     assert (told["stageflow.stage.name"], told["extra.stage"]) == ("s", "forged")
     assert not [name for name in told if name.startswith("_")]

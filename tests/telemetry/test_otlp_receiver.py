@@ -23,14 +23,6 @@ EXPORTERS = {HTTP: (HttpSpans, HttpMetrics, HttpLogs), GRPC: (GrpcSpans, GrpcMet
 RESOURCE = Resource({"service.name": "a test", "ports": [1, 2]})
 
 
-@pytest.fixture(params=[HTTP, GRPC])
-def receiver(request, monkeypatch):
-    with OtlpReceiver(request.param) as started:
-        for name, value in started.environment().items():
-            monkeypatch.setenv(name, value)
-        yield started
-
-
 @pytest.fixture
 def exporters(receiver):
     made = [kind() for kind in EXPORTERS[receiver.protocol]]

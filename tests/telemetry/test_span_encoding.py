@@ -18,7 +18,7 @@ from stageflow_actors.telemetry.otlp_grpc import GrpcSpans
 from stageflow_actors.telemetry.otlp_http import HttpSpans
 from stageflow_actors.telemetry.run_span import RunSpan
 from stageflow_actors.telemetry.span_encoding import SpanEncoding
-from tests.telemetry.otlp_receiver import GRPC, HTTP, OtlpReceiver
+from tests.telemetry.otlp_receiver import GRPC, HTTP
 
 LONG_S = 30.0
 RESOURCE = Resource({"service.name": "a test", "ports": (1, 2), "is_new": True})
@@ -110,14 +110,6 @@ def test_spans_of_others_are_in_the_same_request():
         for scope in each.scope_spans
     }
     assert names == {SCOPE: ["ours"], "somebody else's": ["theirs"]}
-
-
-@pytest.fixture(params=[HTTP, GRPC])
-def receiver(request, monkeypatch):
-    with OtlpReceiver(request.param) as started:
-        for name, value in started.environment().items():
-            monkeypatch.setenv(name, value)
-        yield started
 
 
 @pytest.fixture
