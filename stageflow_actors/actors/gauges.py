@@ -90,7 +90,9 @@ class Gauges:
 
         readings = self._readings = self._readings or GaugeReadings()
         try:
-            readings.show(writer, await asyncio.wait_for(self._look(), limit_s))
+            async with asyncio.timeout(limit_s):
+                sights = await self._look()
+            readings.show(writer, sights)
         except Exception as error:  # its supervisor is lost, or busy
             logger.debug("Pipeline '%s' cannot be measured now: %r", self._name, error)
             readings.hide(writer)

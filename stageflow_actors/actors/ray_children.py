@@ -86,7 +86,8 @@ class RayChildGroup:
         try:
             await self._supervisor.close()
             if self._live and not self._supervisor.is_dead:
-                await asyncio.wait_for(self._idle.wait(), self._settings.stop_timeout_s)
+                async with asyncio.timeout(self._settings.stop_timeout_s):
+                    await self._idle.wait()
         except TimeoutError:
             pass  # it is killed whatever it does
         finally:

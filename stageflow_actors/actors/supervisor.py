@@ -278,7 +278,8 @@ class Supervisor(Direct):
     async def _arrival_of(self, run: str) -> None:
         arrival = self._awaited.setdefault(run, asyncio.Event())
         try:
-            await asyncio.wait_for(arrival.wait(), _ARRIVAL_S)
+            async with asyncio.timeout(_ARRIVAL_S):
+                await arrival.wait()
         except TimeoutError:
             self._awaited.pop(run, None)
 

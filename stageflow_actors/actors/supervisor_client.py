@@ -213,7 +213,8 @@ class SupervisorClient:
 
     async def _told(self, method: str) -> Any:
         try:
-            return await asyncio.wait_for(self.ask(method), self._settings.heartbeat_timeout_s)
+            async with asyncio.timeout(self._settings.heartbeat_timeout_s):
+                return await self.ask(method)
         except (RayError, TimeoutError) as error:
             if isinstance(error, RayError) and fault_of(error).kind not in _LOST:
                 raise
@@ -230,7 +231,8 @@ class SupervisorClient:
             return
         limit_s = 3 * self._settings.stop_timeout_s + _CLOSE_MARGIN_S
         try:
-            await asyncio.wait_for(self.ask("close"), limit_s)
+            async with asyncio.timeout(limit_s):
+                await self.ask("close")
         except (RayError, TimeoutError) as error:
             logger.warning(
                 "The supervisor of pipeline '%s' did not close by itself: %s.",

@@ -169,6 +169,27 @@ async def test_a_look_that_fails_or_hangs_shows_nothing_and_harms_no_run(seen, c
     assert caplog.records == []
 
 
+async def test_they_end_when_told_to_as_a_look_ends(seen):
+    async with (
+        LocalRuntime(event_sink=NoOpEventSink(), settings=SOON) as runtime,
+        runtime.deploy(of_one(Gate())) as app,
+    ):
+        described, asked = await app._describe(), asyncio.Event()
+        answer = asyncio.get_running_loop().create_future()
+
+        async def answers():
+            asked.set()
+            return await answer
+
+        app._describe = answers
+        await asked.wait()
+        (reading,) = tasks()
+        answer.set_result(described)
+        reading.cancel()
+        await asyncio.wait([reading], timeout=20)
+        assert reading.cancelled()
+
+
 async def test_children_have_gauges_of_their_own(seen):
     gate = Gate()
 
