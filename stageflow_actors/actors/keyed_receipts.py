@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from stageflow_actors.actors.messages import Receipt
 from stageflow_actors.actors.receipts import Receipts
+from stageflow_actors.actors.sealing import PlainEvent
 from stageflow_actors.actors.wiring import WiredStage
 from stageflow_actors.engine.facts import Ending
 from stageflow_actors.model.output import StageOutput
@@ -20,6 +21,7 @@ DATA_KEYS = "data_keys"
 _MOST_KEYS = 50
 _LONGEST_KEY = 100
 _OK = Ending.OK.value
+Notes = tuple[PlainEvent, ...]
 _make: Any = tuple.__new__  # `_replace` takes several times as long; this is for every stage
 _PLAIN_NAME = r"[a-z]{1,20}(_[a-z]{1,20}){0,4}[0-9]{0,2}"
 """Nothing that could be a secret, or what somebody has said."""
@@ -38,8 +40,8 @@ class KeyedReceipts(Receipts):
 
     def __init__(self, stage: WiredStage, settings: Settings) -> None:
         super().__init__(stage, settings)
-        # Most stages return the same names each time.
-        self._known: tuple[tuple[Any, ...], Mapping[str, tuple[str, ...]]] = (), {DATA_KEYS: ()}
+        # Most stages return the same names each time, for which nothing is made then.
+        self._known: tuple[tuple[Any, ...], Notes] = (), _notes(())
 
     def take(
         self,
@@ -61,26 +63,31 @@ class KeyedReceipts(Receipts):
             if not isinstance(data, Mapping):
                 return receipt
         try:
-            note = (DATA_KEYS, receipt.ended_at, self._note(tuple(data), ctx))
+            notes = receipt.notes + self._notes_of(tuple(data), ctx)
         except Exception:  # a mapping of the user's own may raise anything
             return receipt
-        fields = (*receipt[: self._place], (*receipt.notes, note), *receipt[self._place + 1 :])
-        return cast("Receipt", _make(Receipt, fields))
+        made: Receipt = _make(
+            Receipt, (*receipt[: self._place], notes, *receipt[self._place + 1 :])
+        )
+        return made
 
-    def _note(self, keys: tuple[Any, ...], ctx: StageContext) -> Mapping[str, tuple[str, ...]]:
-        before, note = self._known
+    def _notes_of(self, keys: tuple[Any, ...], ctx: StageContext) -> Notes:
+        before, notes = self._known
         if keys == before:
-            return note
+            return notes
         names = tuple(sorted(key for key in keys if isinstance(key, str))[:_MOST_KEYS])
         if all(map(_is_plain, names)):
-            self._known = keys, (note := {DATA_KEYS: names})
-            return note
+            self._known = keys, (notes := _notes(names))
+            return notes
         clean: Callable[[str], str] = self.redactor(ctx).text
-        return {
-            DATA_KEYS: tuple(
-                name if _is_plain(name) else clean(name)[:_LONGEST_KEY] for name in names
-            )
-        }
+        return _notes(
+            tuple(name if _is_plain(name) else clean(name)[:_LONGEST_KEY] for name in names)
+        )
+
+
+def _notes(names: tuple[str, ...]) -> Notes:
+    """When it was, the end of the attempt says."""
+    return ((DATA_KEYS, 0.0, {DATA_KEYS: names}),)
 
 
 def _is_plain(name: str) -> bool:

@@ -13,6 +13,7 @@ from ray.util.metrics import Counter, Gauge, Histogram
 from stageflow_actors.telemetry.cardinality import BoundedSeries, Values
 from stageflow_actors.telemetry.instruments import Instrument, Kind
 from stageflow_actors.telemetry.levels import Levels
+from stageflow_actors.telemetry.recorder import Add
 
 _PREFIX = "stageflow"
 _UNITS = (("s", "_seconds"),)
@@ -32,7 +33,10 @@ class RayRecorder:
         self._levels: dict[Instrument, Levels[Tags]] = {}
         self._lock = threading.Lock()
 
-    def record(self, instrument: Instrument, value: float, values: Values) -> None:
+    def series(self, instrument: Instrument, values: Values) -> Add:
+        return partial(self._add, instrument, values)
+
+    def _add(self, instrument: Instrument, values: Values, value: float) -> None:
         if not ray.is_initialized():
             return
         write, series = self._made.get(instrument) or self._make(instrument)

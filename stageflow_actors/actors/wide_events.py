@@ -21,6 +21,7 @@ STAGE_WIDE, PIPELINE_WIDE = "stage.wide", "pipeline.wide"
 MOST_DETAILS = 200
 """Stages that ``stage_details`` of one run names; the others are counted."""
 
+_NOTHING: Mapping[str, list[str]] = MappingProxyType({})
 _PIECE, _ROUTE = "stream.token", "pipeline.route"
 _NOT_STARTED = "not_started"
 _NO_FAILURES = frozenset({"ok", "skip"})
@@ -58,7 +59,6 @@ class WideEventLog(EventLog):
 
     __slots__ = (
         "_completed",
-        "_fallbacks",
         "_guards",
         "_is_told",
         "_plan",
@@ -74,21 +74,7 @@ class WideEventLog(EventLog):
         self._started_at: float | None = None
         self._is_told = False
         self._completed: tuple[WideStage, float] | None = None
-        names = plan.stage_names
-        regions = {
-            stage.name: [names[index] for index in stage.guard.region]
-            for stage in plan.stages
-            if stage.guard is not None
-        }
-        self._regions: Mapping[str, Sequence[str]] = regions
-        self._guards: dict[str, list[str]] = {}
-        for guard, region in regions.items():
-            for name in region:
-                if name != guard:
-                    self._guards.setdefault(name, []).append(guard)
-        self._fallbacks = {
-            stage.name: stage.fallback for stage in plan.stages if stage.fallback is not None
-        }
+        self._regions, self._guards = _guarded(plan) if plan.guards else (_NOTHING, _NOTHING)
 
     def append(
         self, type_: str, at: float, stage: str | None, attempt: int | None, data: Mapping[str, Any]
@@ -198,7 +184,7 @@ class WideEventLog(EventLog):
 
     def _tell(self, stage: WideStage, at: float) -> None:
         stage.is_told = True
-        told = stage.told(self._fallbacks.get(stage.name))
+        told = stage.told(self._plan)
         EventLog.append(self, STAGE_WIDE, at, stage.name, stage.attempt, told)
 
     def _tell_run(self, at: float, end: Mapping[str, Any]) -> None:
@@ -267,6 +253,20 @@ class WideEventLog(EventLog):
             "attempts": stage.attempts,
             "duration_ms": int(stage.work_s * 1000),
         }
+
+
+def _guarded(plan: Plan) -> tuple[Mapping[str, list[str]], Mapping[str, list[str]]]:
+    """The stages that each guard may have repeated, and the guards of each stage."""
+    names = plan.stage_names
+    regions: dict[str, list[str]] = {}
+    guards: dict[str, list[str]] = {}
+    for stage in plan.guards:
+        region = () if stage.guard is None else stage.guard.region
+        regions[stage.name] = [names[index] for index in region]
+        for name in regions[stage.name]:
+            if name != stage.name:
+                guards.setdefault(name, []).append(stage.name)
+    return regions, guards
 
 
 def _note_child(

@@ -9,6 +9,7 @@ from typing import Any
 
 from stageflow_actors.engine.failures import Action
 from stageflow_actors.model.frozen import FrozenDict
+from stageflow_actors.model.plan import Plan
 from stageflow_actors.providers import semconv
 
 _MOST_LISTED = 20
@@ -203,10 +204,11 @@ class WideStage:
         calls = self.calls = self.calls or Calls()
         calls.take(attributes)
 
-    def told(self, fallback: Mapping[str, Any] | None) -> dict[str, Any]:
+    def told(self, plan: Plan) -> dict[str, Any]:
         """The fields of its event."""
         end, keys, calls = self._end, self._keys, self.calls
         if self.status == _FELL_BACK:
+            fallback = plan.stages[plan.stage_names.index(self.name)].fallback
             keys = tuple(sorted(fallback or {}))
         elif self.status != "ok":
             keys = None

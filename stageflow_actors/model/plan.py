@@ -92,15 +92,17 @@ class Plan:
     finalizers: tuple[int, ...] = ()
     waits: tuple[int, ...] = field(init=False, repr=False, compare=False)
     """For how many stages each one waits."""
+    stage_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Names in topological order."""
+    guards: tuple[StagePlan, ...] = field(init=False, repr=False, compare=False)
+    """The stages that may have the work of others repeated."""
 
     def __post_init__(self) -> None:
         waits = [len(stage.strict) + len(stage.after_any) for stage in self.stages]
         object.__setattr__(self, "waits", tuple(waits))
-
-    @property
-    def stage_names(self) -> tuple[str, ...]:
-        """Names in topological order."""
-        return tuple(stage.name for stage in self.stages)
+        object.__setattr__(self, "stage_names", tuple(stage.name for stage in self.stages))
+        guards = tuple(stage for stage in self.stages if stage.guard is not None)
+        object.__setattr__(self, "guards", guards)
 
     def routes_of(self, router: int) -> tuple[str, ...]:
         """The routes that branches of ``router`` are on, as declared."""

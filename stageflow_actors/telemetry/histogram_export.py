@@ -85,7 +85,7 @@ def with_histograms(data: MetricsData, kept: KeptHistograms) -> MetricsData:
 def _metrics(kept: KeptHistograms) -> Iterator[Metric]:
     now_ns = time.time_ns()
     for each in kept.all():
-        points = [_point(each, series, now_ns) for series in each.series()]
+        points = [_point(each, series, now_ns) for series in each.all_series()]
         if points:
             told = each.instrument
             yield Metric(

@@ -10,11 +10,12 @@ import math
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stageflow_actors.telemetry.cardinality import BoundedSeries, Values
 from stageflow_actors.telemetry.instruments import Instrument
+from stageflow_actors.telemetry.recorder import Add
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +39,20 @@ class KeptHistogram:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
-        self._boundaries = instrument.boundaries
         self._all: list[_Series] = []
-        self._lock = threading.Lock()
         self._series = BoundedSeries(instrument, self._begin)
 
-    def add(self, value: float, values: Values) -> None:
-        """Count ``value``, unless it is negative, or no number: then it is left out."""
-        if not 0 <= value < math.inf:
-            return
-        series = self._series.of(values)
-        bucket = bisect_left(self._boundaries, value)
-        with self._lock:
-            series.counts[bucket] += 1
-            series.total += value
-            series.least = min(series.least, value)
-            series.most = max(series.most, value)
+    def series(self, values: Values) -> Add:
+        """Counts a value, unless it is negative, or no number: then it is left out."""
+        return self._series.of(values).add
 
-    def series(self) -> list[HistogramSeries]:
+    def all_series(self) -> list[HistogramSeries]:
         """What there is, as it is now: of sets of labels that had a value."""
-        with self._lock:
-            return [
-                HistogramSeries(
-                    each.attributes,
-                    each.began_at_ns,
-                    tuple(each.counts),
-                    each.total,
-                    each.least,
-                    each.most,
-                )
-                for each in self._all
-                if each.most >= 0
-            ]
+        told = [each.told() for each in list(self._all)]
+        return [each for each in told if each.most >= 0]
 
     def _begin(self, values: Values) -> _Series:
-        series = _Series(self.instrument.labelled(values), len(self._boundaries) + 1)
+        series = _Series(self.instrument.labelled(values), self.instrument.boundaries)
         self._all.append(series)
         return series
 
@@ -98,12 +78,44 @@ class KeptHistograms:
 
 
 class _Series:
-    __slots__ = ("attributes", "began_at_ns", "counts", "least", "most", "total")
+    __slots__ = (
+        "_attributes",
+        "_began_at_ns",
+        "_boundaries",
+        "_counts",
+        "_least",
+        "_lock",
+        "_most",
+        "_total",
+    )
 
-    def __init__(self, attributes: Mapping[str, str], buckets: int) -> None:
-        self.attributes = attributes
-        self.began_at_ns = time.time_ns()
-        self.counts = [0] * buckets
-        self.total: float = 0
-        self.least = math.inf
-        self.most = -math.inf
+    def __init__(self, attributes: Mapping[str, str], boundaries: Sequence[float]) -> None:
+        self._attributes = attributes
+        self._boundaries = boundaries
+        self._began_at_ns = time.time_ns()
+        self._counts = [0] * (len(boundaries) + 1)
+        self._total: float = 0
+        self._least = math.inf
+        self._most = -math.inf
+        self._lock = threading.Lock()
+
+    def add(self, value: float) -> None:
+        if not 0 <= value < math.inf:
+            return
+        bucket = bisect_left(self._boundaries, value)
+        with self._lock:
+            self._counts[bucket] += 1
+            self._total += value
+            self._least = min(self._least, value)
+            self._most = max(self._most, value)
+
+    def told(self) -> HistogramSeries:
+        with self._lock:
+            return HistogramSeries(
+                self._attributes,
+                self._began_at_ns,
+                tuple(self._counts),
+                self._total,
+                self._least,
+                self._most,
+            )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Sequence
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 from stageflow_actors.model.events import RUN_REFUSED
 from stageflow_actors.providers import semconv
@@ -17,7 +18,7 @@ from stageflow_actors.telemetry.cardinality import Values
 from stageflow_actors.telemetry.error_types import error_type_of_attempt, error_type_of_run
 from stageflow_actors.telemetry.instruments import Instrument, Instruments
 from stageflow_actors.telemetry.measured import Measured
-from stageflow_actors.telemetry.recorder import Recorder
+from stageflow_actors.telemetry.recorder import Add, Recorder
 
 logger = logging.getLogger("stageflow_actors.telemetry")
 
@@ -33,6 +34,21 @@ _USAGE = (
 )
 
 
+_REMEMBERED = 4_096
+"""Kinds of attempts whose series are not looked up again."""
+
+Adds = tuple[Add, ...]
+"""To one series of every recorder."""
+
+
+class _OfAttempts(NamedTuple):
+    """Where attempts count that ended the same way; made once for all of them."""
+
+    number: Adds
+    queue: Adds
+    duration: Adds
+
+
 class MetricsWriter:
     """Records with all ``recorders``; whatever they raise is logged once, and costs nobody else."""
 
@@ -40,14 +56,11 @@ class MetricsWriter:
         self._recorders = recorders
         self._measured = measured
         self._has_warned = False
+        self._of_attempts = lru_cache(_REMEMBERED)(self._find)
 
     def record(self, instrument: Instrument, value: float, *values: str | None) -> None:
         """Add ``value`` to a counter or a histogram."""
-        for recorder in self._recorders:
-            try:
-                recorder.record(instrument, value, values)
-            except Exception as error:
-                self._warn_once(error)
+        self._add(self._series(instrument, *values), value)
 
     def show(
         self, instrument: Instrument, value: float | None, values: Values, source: Hashable
@@ -67,13 +80,13 @@ class MetricsWriter:
         if not attempt.number:
             self.record(Instruments.PASSED_BY, 1, pipeline, stage)
             return
-        outcome = attempt.outcome.value
         error_type = error_type_of_attempt(attempt)
-        self.record(Instruments.ATTEMPTS, 1, pipeline, stage, outcome, error_type)
+        series = self._of_attempts(pipeline, stage, attempt.outcome.value, error_type)
+        self._add(series.number, 1)
         if attempt.began_at is not None:
-            self.record(Instruments.QUEUE_DURATION, attempt.waited_s, pipeline, stage)
+            self._add(series.queue, attempt.waited_s)
         if attempt.ended_at is not None:
-            self.record(Instruments.ATTEMPT_DURATION, attempt.worked_s, pipeline, stage, outcome)
+            self._add(series.duration, attempt.worked_s)
         if attempt.outcome is Outcome.RETRIED:
             self.record(Instruments.RETRIES, 1, pipeline, stage)
         if error_type in _LOSSES:
@@ -122,10 +135,39 @@ class MetricsWriter:
             currency = _name(told.get(semconv.STAGEFLOW_PROVIDER_COST_CURRENCY))
             self.record(Instruments.COST, cost, pipeline, stage, provider, model, currency)
 
+    def _find(self, pipeline: str, stage: str, outcome: str, error: str | None) -> _OfAttempts:
+        return _OfAttempts(
+            self._series(Instruments.ATTEMPTS, pipeline, stage, outcome, error),
+            self._series(Instruments.QUEUE_DURATION, pipeline, stage),
+            self._series(Instruments.ATTEMPT_DURATION, pipeline, stage, outcome),
+        )
+
+    def _series(self, instrument: Instrument, *values: str | None) -> Adds:
+        return tuple(_series_of(each, instrument, values) for each in self._recorders)
+
+    def _add(self, series: Adds, value: float) -> None:
+        for add in series:
+            try:
+                add(value)
+            except Exception as error:
+                self._warn_once(error)
+
     def _warn_once(self, error: Exception) -> None:
         if not self._has_warned:
             self._has_warned = True
             logger.warning("Metrics could not be recorded; runs go on.", exc_info=error)
+
+
+def _series_of(recorder: Recorder, instrument: Instrument, values: Values) -> Add:
+    """One that cannot be found now is looked for with each value."""
+    try:
+        return recorder.series(instrument, values)
+    except Exception:
+        return partial(_add_to, recorder, instrument, values)
+
+
+def _add_to(recorder: Recorder, instrument: Instrument, values: Values, value: float) -> None:
+    recorder.series(instrument, values)(value)
 
 
 def _name(value: Any) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterator, Mapping
+from functools import partial
 from typing import Protocol
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
@@ -12,6 +13,7 @@ from stageflow_actors.telemetry.cardinality import BoundedSeries, Values
 from stageflow_actors.telemetry.instruments import SCOPE, Instrument, Kind, all_instruments
 from stageflow_actors.telemetry.kept_histograms import KeptHistograms
 from stageflow_actors.telemetry.levels import Levels
+from stageflow_actors.telemetry.recorder import Add
 
 _MOST = 2**63 - 1
 """Beyond it no exporter could encode a sum, nor anything that is exported with it."""
@@ -38,8 +40,8 @@ class OtelRecorder:
             each: _Gauge(meter, each) for each in all_instruments() if each.kind is Kind.GAUGE
         }
 
-    def record(self, instrument: Instrument, value: float, values: Values) -> None:
-        self._sums[instrument].add(value, values)
+    def series(self, instrument: Instrument, values: Values) -> Add:
+        return self._sums[instrument].series(values)
 
     def show(
         self, instrument: Instrument, value: float | None, values: Values, source: Hashable
@@ -48,33 +50,35 @@ class OtelRecorder:
 
 
 class _Sum(Protocol):
-    def add(self, value: float, values: Values) -> None: ...
+    def series(self, values: Values) -> Add: ...
 
 
 class _Total:
     """What one series of a counter has come to."""
 
-    __slots__ = ("attributes", "value")
+    __slots__ = ("_lock", "attributes", "value")
 
     def __init__(self, attributes: Attributes) -> None:
         self.attributes = attributes
         self.value: float = 0
+        self._lock = threading.Lock()
+
+    def add(self, value: float) -> None:
+        with self._lock:
+            self.value = min(self.value + value, _MOST)
 
 
 class _Counter:
     def __init__(self, meter: Meter, instrument: Instrument) -> None:
         self._instrument = instrument
         self._totals: list[_Total] = []
-        self._lock = threading.Lock()
         self._series = BoundedSeries(instrument, self._begin)
         meter.create_observable_counter(
             instrument.name, [self._observe], instrument.unit, instrument.description
         )
 
-    def add(self, value: float, values: Values) -> None:
-        total = self._series.of(values)
-        with self._lock:
-            total.value = min(total.value + value, _MOST)
+    def series(self, values: Values) -> Add:
+        return self._series.of(values).add
 
     def _begin(self, values: Values) -> _Total:
         total = _Total(self._instrument.labelled(values))
@@ -93,11 +97,14 @@ class _Histogram:
             instrument.description,
             explicit_bucket_boundaries_advisory=instrument.boundaries,
         )
-        self._record = made.record
-        self._series: BoundedSeries[Attributes] = BoundedSeries(instrument, instrument.labelled)
 
-    def add(self, value: float, values: Values) -> None:
-        self._record(value, self._series.of(values))
+        def begin(values: Values) -> Add:
+            return partial(made.record, attributes=instrument.labelled(values))
+
+        self._series: BoundedSeries[Add] = BoundedSeries(instrument, begin)
+
+    def series(self, values: Values) -> Add:
+        return self._series.of(values)
 
 
 class _KeptHistogram:
@@ -105,13 +112,18 @@ class _KeptHistogram:
 
     def __init__(self, meter: Meter, instrument: Instrument, kept: KeptHistograms) -> None:
         self._of_sdk = _Histogram(meter, instrument)
-        self._kept = kept
-        self._add = kept.of(instrument).add
+        self._all = kept
+        self._kept = kept.of(instrument)
 
-    def add(self, value: float, values: Values) -> None:
-        self._add(value, values)
-        if self._kept.has_other_readers:
-            self._of_sdk.add(value, values)
+    def series(self, values: Values) -> Add:
+        kept, add = self._all, self._kept.series(values)
+
+        def add_to_both(value: float) -> None:
+            add(value)
+            if kept.has_other_readers:
+                self._of_sdk.series(values)(value)
+
+        return add_to_both
 
 
 class _Gauge:

@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from stageflow_actors.telemetry.instruments import Instrument
 
 
+Add = Callable[[float], None]
+"""Counts a value; to be called from any thread."""
+
+
 class Recorder(Protocol):
     """OpenTelemetry, or Ray. To be called from any thread; must not wait."""
 
-    def record(self, instrument: Instrument, value: float, values: Values) -> None:
-        """Add to a counter, or to a histogram."""
+    def series(self, instrument: Instrument, values: Values) -> Add:
+        """What adds to a counter, or to a histogram: to what it has of these labels. To be kept:
+        to find it takes longer than to add.
+        """
 
     def show(
         self, instrument: Instrument, value: float | None, values: Values, source: Hashable

@@ -15,10 +15,10 @@ from stageflow_actors.telemetry.attributes import AttributeValue
 class RunSpan(ReadableSpan):
     """Of a run, an attempt or a call. Ids are in hexadecimal, times nanoseconds since the epoch.
 
-    ``told`` are its attributes, beyond which so many were ``dropped``, ``linked_ids`` spans of the
-    same trace, ``error`` is why it failed; ``None``: it did not. What the SDK makes of all this, an
-    exporter of ours does not need: it is made when it is read, under the names by which the SDK's
-    class reads its parts.
+    Its attributes are ``common``, which all attempts of a run share, and ``told``, of other names;
+    so many more were ``dropped``. ``linked_ids`` are spans of the same trace, ``error`` is why it
+    failed; ``None``: it did not. What the SDK makes of all this, an exporter of ours does not need:
+    it is made when it is read, under the names by which the SDK's class reads its parts.
     """
 
     def __init__(
@@ -30,7 +30,8 @@ class RunSpan(ReadableSpan):
         parent_id: str | None,
         started_ns: int,
         ended_ns: int,
-        attributes: Mapping[str, AttributeValue],
+        common: Mapping[str, AttributeValue],
+        told: Mapping[str, AttributeValue],
         dropped: int,
         events: Sequence[Event],
         linked_ids: Sequence[str],
@@ -43,17 +44,30 @@ class RunSpan(ReadableSpan):
         self.trace_id = trace_id
         self.span_id = span_id
         self.parent_id = parent_id
-        self.started_ns = self._start_time = started_ns
-        self.ended_ns = self._end_time = ended_ns
-        self.told: Mapping[str, AttributeValue] = attributes
-        self._attributes = attributes
+        self.started_ns = started_ns
+        self.ended_ns = ended_ns
+        self.common = common
+        self.told = told
         self.dropped = dropped
         self._events = events
         self.linked_ids = linked_ids
         self.error = error
         self._resource = resource
         self._instrumentation_scope = scope
-        self._instrumentation_info = None
+
+    _instrumentation_info = None
+
+    @property
+    def _start_time(self) -> int:  # type: ignore[override]
+        return self.started_ns
+
+    @property
+    def _end_time(self) -> int:  # type: ignore[override]
+        return self.ended_ns
+
+    @property
+    def _attributes(self) -> Mapping[str, AttributeValue]:  # type: ignore[override]
+        return {**self.common, **self.told}
 
     @property
     def dropped_attributes(self) -> int:

@@ -76,11 +76,8 @@ class TelemetrySink:
         self._stories: dict[_Key, RunStory] = {}
         self._has_failed = False
         self._has_warned = False
-        self._is_told = lru_cache(_REMEMBERED)(_is_told)  # types repeat with every run
-
-    def accepts(self, type: str) -> bool:
-        """Whether there is anything to export of such an event."""
-        return self._is_told(type)
+        self.accepts: Callable[[str], bool] = lru_cache(_REMEMBERED)(_is_told)
+        """Whether there is anything to export of such an event; types repeat with every run."""
 
     async def emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
         self.try_emit(type=type, data=data)

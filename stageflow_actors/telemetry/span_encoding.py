@@ -41,10 +41,19 @@ _REMEMBERED = 4_096
 """Of each kind of what repeats."""
 _LENGTH_FIRST, _EIGHT_BYTES = 2, 1
 """Types of fields."""
-_SPAN_ID = bytes((Span.SPAN_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, 8))
+_OF_TRACE, _OF_SPAN = 16, 8
+"""Bytes of an id."""
+_FLAGS = SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
+"""It is known that neither the parent nor what is linked is remote: as the SDK has it here."""
+_TRACE_ID = bytes((Span.TRACE_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_TRACE))
+_PARENT_ID = bytes((Span.PARENT_SPAN_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_SPAN))
+_SPAN_ID = bytes((Span.SPAN_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_SPAN))
 _STARTED = bytes((Span.START_TIME_UNIX_NANO_FIELD_NUMBER << 3 | _EIGHT_BYTES,))
 _ENDED = bytes((Span.END_TIME_UNIX_NANO_FIELD_NUMBER << 3 | _EIGHT_BYTES,))
-_LINKED_ID = bytes((Span.Link.SPAN_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, 8))
+_LINK = Span.LINKS_FIELD_NUMBER << 3 | _LENGTH_FIRST
+_LINK_FLAGS: bytes = Span.Link(flags=_FLAGS).SerializeToString()
+_LINKED_TRACE_ID = bytes((Span.Link.TRACE_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_TRACE))
+_LINKED_ID = bytes((Span.Link.SPAN_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_SPAN))
 _whole, _double = Struct("<Q").pack, Struct("<d").pack
 _KINDS = MappingProxyType(
     {SpanKind.INTERNAL: Span.SPAN_KIND_INTERNAL, SpanKind.CLIENT: Span.SPAN_KIND_CLIENT}
@@ -64,13 +73,16 @@ class SpanEncoding:
         ).SerializeToString()
         self._scope: bytes = ScopeSpans(scope=PbScope(name=SCOPE)).SerializeToString()
         remembered = lru_cache(_REMEMBERED, typed=True)
-        self._place, self._named = remembered(_place), remembered(_named)
-        self._link, self._attribute = remembered(_link), remembered(_attribute)
+        self._named, self._attribute = remembered(_named), remembered(_attribute)
+        self._latest = _Run("", {})
 
     def encode(self, span: RunSpan) -> Encoded:
         """What ``request`` takes. ``span`` has all that it will ever have."""
+        run = self._latest
+        if run.common is not span.common or run.trace_id != span.trace_id:
+            run = self._latest = _Run(span.trace_id, span.common)
         parts = [
-            self._place(span.trace_id, span.parent_id),
+            run.encoded,
             self._named(span.name, span.kind),
             _SPAN_ID + bytes.fromhex(span.span_id),
             _STARTED + _whole(span.started_ns),
@@ -83,9 +95,9 @@ class SpanEncoding:
                 parts.append(self._attribute(name, value))
         if span.dropped:
             parts.append(_encoded(Span(dropped_attributes_count=span.dropped)))
-        for linked_id in span.linked_ids:
-            link = self._link(span.trace_id) + _LINKED_ID + bytes.fromhex(linked_id)
-            parts.append(_field(Span.LINKS_FIELD_NUMBER, link))
+        if span.parent_id is not None:
+            parts.append(_PARENT_ID + bytes.fromhex(span.parent_id))
+        parts += [run.link + bytes.fromhex(linked_id) for linked_id in span.linked_ids]
         if span.events or span.error is not None:
             parts.append(_happened(span))
         return _field(ScopeSpans.SPANS_FIELD_NUMBER, b"".join(parts))
@@ -104,6 +116,21 @@ class SpanEncoding:
         return request
 
 
+class _Run:
+    """What the spans of one run share, encoded; ``link`` lacks the id of a span at its end."""
+
+    __slots__ = ("common", "encoded", "link", "trace_id")
+
+    def __init__(self, trace_id: str, common: Mapping[str, AttributeValue]) -> None:
+        self.trace_id = trace_id
+        self.common = common
+        known = bytes.fromhex(trace_id)
+        attributes = [_attribute(name, value) for name, value in common.items()]
+        self.encoded = b"".join((_TRACE_ID, known, *attributes))
+        link = _LINK_FLAGS + _LINKED_TRACE_ID + known + _LINKED_ID
+        self.link = bytes((_LINK, len(link) + _OF_SPAN)) + link
+
+
 def _field(number: int, value: bytes) -> bytes:
     """Its length is written in groups of seven bits, the last of which says that it is that."""
     length, head = len(value), bytearray((number << 3 | _LENGTH_FIRST,))
@@ -114,30 +141,18 @@ def _field(number: int, value: bytes) -> bytes:
     return bytes(head) + value
 
 
-def _place(trace_id: str, parent_id: str | None) -> bytes:
-    """Where the spans below one parent are."""
-    return _encoded(
-        Span(
-            trace_id=bytes.fromhex(trace_id),
-            parent_span_id=bytes.fromhex(parent_id or ""),
-            flags=SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK,
-            status=Status(),
-        )
-    )
-
-
 def _named(name: str, kind: SpanKind) -> bytes:
-    return _encoded(Span(name=name, kind=_KINDS[kind]))
+    """With what all spans have."""
+    return _encoded(Span(name=name, kind=_KINDS[kind], flags=_FLAGS, status=Status()))
 
 
 def _attribute(name: str, value: AttributeValue) -> bytes:
-    return _encoded(Span(attributes=[_key_value(name, value)]))
-
-
-def _link(trace_id: str) -> bytes:
-    """One in that trace, without the id of the span."""
-    flags = SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
-    return _encoded(Span.Link(trace_id=bytes.fromhex(trace_id), flags=flags))
+    if type(value) is not str:
+        return _encoded(Span(attributes=[_key_value(name, value)]))
+    text = _field(AnyValue.STRING_VALUE_FIELD_NUMBER, value.encode())
+    key = _field(KeyValue.KEY_FIELD_NUMBER, name.encode())
+    pair = key + _field(KeyValue.VALUE_FIELD_NUMBER, text)
+    return _field(Span.ATTRIBUTES_FIELD_NUMBER, pair)
 
 
 def _happened(span: RunSpan) -> bytes:
@@ -157,7 +172,7 @@ def _event(event: Event) -> Span.Event:
     )
 
 
-def _encoded(message: Span | Span.Link) -> bytes:
+def _encoded(message: Span) -> bytes:
     encoded: bytes = message.SerializeToString()
     return encoded
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import Event
@@ -30,6 +31,7 @@ from stageflow_actors.telemetry.run_span import RunSpan
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
+_NONE: Mapping[str, AttributeValue] = MappingProxyType({})
 _NS = 1_000_000_000
 _LATEST_S = 9e9
 """Seconds since the Unix epoch: in nanoseconds it still fits 64 bits."""
@@ -74,8 +76,7 @@ class SpanWriter:
         own = run.attempt(attempt.stage, attempt.number)
         said = _Said(attempt) if attempt.notes else None
         error, error_type = _error(attempt), error_type_of_attempt(attempt)
-        attributes = {} if said is None else attributes_of(said.attributes)
-        attributes |= run.attributes
+        attributes = {} if said is None else said.attributes_beside(run.attributes)
         attributes["stageflow.stage.name"] = text_of(attempt.stage)
         attributes["stageflow.attempt.number"] = value_of(attempt.number)
         attributes["stageflow.attempt.outcome"] = attempt.outcome.value
@@ -96,6 +97,7 @@ class SpanWriter:
             attempt.started_at,
             attempt.ended_at or attempt.closed_at,
             attributes,
+            common=run.attributes,
             dropped=0 if said is None else said.dropped,
             linked_ids=run.linked_ids(story, attempt),
             events=() if said is None and error is None else _events(attempt, said, error),
@@ -177,6 +179,7 @@ class SpanWriter:
         ended_at: float | None,
         attributes: dict[str, AttributeValue],
         *,
+        common: Mapping[str, AttributeValue] = _NONE,
         dropped: int = 0,
         linked_ids: Sequence[str] = (),
         events: Sequence[Event] = (),
@@ -191,6 +194,7 @@ class SpanWriter:
                 parent_id,
                 _ns(started_at),
                 _ns(max(started_at, ended_at or started_at)),
+                common,
                 attributes,
                 dropped,
                 events,
@@ -244,18 +248,23 @@ class _Ids:
 class _Said:
     """What the stage has set on its span itself."""
 
-    __slots__ = ("attributes", "dropped", "error", "events")
+    __slots__ = ("_attributes", "dropped", "error", "events")
 
     def __init__(self, attempt: Attempt) -> None:
         told = next((note.data for note in attempt.notes if note.type == STAGE_TRACED), {})
         told = mapping_of(told.get(SPAN_CONTENTS, told))  # spans may say more than events, or less
         attributes, error, events = map(told.get, ("attributes", "error", "events"))
-        self.attributes = mapping_of(attributes)
+        self._attributes = mapping_of(attributes)
         dropped = told.get("dropped_attributes")
         self.dropped = dropped if type(dropped) is int and 0 < dropped < _MOST_DROPPED else 0
         self.error: str | None = error if error is None else text_of(error)
         listed = events if isinstance(events, (list, tuple)) else ()
         self.events = [_said_event(each) for each in listed if isinstance(each, Mapping)]
+
+    def attributes_beside(self, known: Mapping[str, Any]) -> dict[str, AttributeValue]:
+        """Those that the runtime does not set itself."""
+        said = attributes_of(self._attributes)
+        return {name: value for name, value in said.items() if name not in known}
 
 
 def _said_event(told: Mapping[str, Any]) -> Event:

@@ -47,7 +47,8 @@ spans = st.builds(
     parent_id=st.none() | ids,
     started_ns=times,
     ended_ns=times,
-    attributes=attributes,
+    common=attributes.map(lambda each: {f"run.{name}": value for name, value in each.items()}),
+    told=attributes.map(lambda each: {f"own.{name}": value for name, value in each.items()}),
     dropped=st.integers(min_value=0, max_value=2**32 - 1),
     events=events,
     linked_ids=st.lists(ids, max_size=3),
@@ -65,7 +66,8 @@ def a_span(name="stageflow.stage a", **parts):
         "parent_id": None,
         "started_ns": 1,
         "ended_ns": 2,
-        "attributes": {},
+        "common": {},
+        "told": {},
         "dropped": 0,
         "events": (),
         "linked_ids": (),
@@ -95,7 +97,7 @@ def test_a_request_is_what_the_sdk_would_make_of_the_spans(made):
 def test_what_was_encoded_before_changes_nothing_of_what_comes_after():
     encoding = SpanEncoding(RESOURCE)
     for value in (1, True, 1.0, "1", 0, False, 0.0):  # equal, but not the same
-        span = a_span(attributes={"x": value})
+        span = a_span(told={"x": value})
         request = encoding.request([encoding.encode(span)])
         assert ExportTraceServiceRequest.FromString(request) == encode_spans([span])
 
