@@ -15,7 +15,7 @@ from stageflow_actors.telemetry.attributes import AttributeValue
 class RunSpan(ReadableSpan):
     """Of a run, an attempt or a call. Ids are in hexadecimal, times nanoseconds since the epoch.
 
-    Its attributes are ``common``, which all attempts of a run share, and ``told``, of other names;
+    Its attributes are ``shared``, which all attempts of a run have, and ``told``, of other names;
     so many more were ``dropped``. ``linked_ids`` are spans of the same trace, ``error`` is why it
     failed; ``None``: it did not. What the SDK makes of all this, an exporter of ours does not need:
     it is made when it is read, under the names by which the SDK's class reads its parts.
@@ -30,7 +30,7 @@ class RunSpan(ReadableSpan):
         parent_id: str | None,
         started_ns: int,
         ended_ns: int,
-        common: Mapping[str, AttributeValue],
+        shared: Mapping[str, AttributeValue],
         told: Mapping[str, AttributeValue],
         dropped: int,
         events: Sequence[Event],
@@ -46,7 +46,7 @@ class RunSpan(ReadableSpan):
         self.parent_id = parent_id
         self.started_ns = started_ns
         self.ended_ns = ended_ns
-        self.common = common
+        self.shared = shared
         self.told = told
         self.dropped = dropped
         self._events = events
@@ -67,7 +67,7 @@ class RunSpan(ReadableSpan):
 
     @property
     def _attributes(self) -> Mapping[str, AttributeValue]:  # type: ignore[override]
-        return {**self.common, **self.told}
+        return {**self.shared, **self.told}
 
     @property
     def dropped_attributes(self) -> int:

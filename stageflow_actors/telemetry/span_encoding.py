@@ -39,19 +39,19 @@ from stageflow_actors.telemetry.run_span import RunSpan
 
 _REMEMBERED = 4_096
 """Of each kind of what repeats."""
-_LENGTH_FIRST, _EIGHT_BYTES = 2, 1
+_LENGTH_FIRST, _EIGHT_BYTES, _FOUR_BYTES = 2, 1, 5
 """Types of fields."""
 _OF_TRACE, _OF_SPAN = 16, 8
 """Bytes of an id."""
 _FLAGS = SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
-"""It is known that neither the parent nor what is linked is remote: as the SDK has it here."""
+"""As the SDK has it of a parent, and of what is linked, that it does not know to be remote."""
 _TRACE_ID = bytes((Span.TRACE_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_TRACE))
 _PARENT_ID = bytes((Span.PARENT_SPAN_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_SPAN))
 _SPAN_ID = bytes((Span.SPAN_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_SPAN))
 _STARTED = bytes((Span.START_TIME_UNIX_NANO_FIELD_NUMBER << 3 | _EIGHT_BYTES,))
 _ENDED = bytes((Span.END_TIME_UNIX_NANO_FIELD_NUMBER << 3 | _EIGHT_BYTES,))
 _LINK = Span.LINKS_FIELD_NUMBER << 3 | _LENGTH_FIRST
-_LINK_FLAGS: bytes = Span.Link(flags=_FLAGS).SerializeToString()
+_LINK_FLAGS = bytes((Span.Link.FLAGS_FIELD_NUMBER << 3 | _FOUR_BYTES, *Struct("<I").pack(_FLAGS)))
 _LINKED_TRACE_ID = bytes((Span.Link.TRACE_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_TRACE))
 _LINKED_ID = bytes((Span.Link.SPAN_ID_FIELD_NUMBER << 3 | _LENGTH_FIRST, _OF_SPAN))
 _whole, _double = Struct("<Q").pack, Struct("<d").pack
@@ -79,8 +79,8 @@ class SpanEncoding:
     def encode(self, span: RunSpan) -> Encoded:
         """What ``request`` takes. ``span`` has all that it will ever have."""
         run = self._latest
-        if run.common is not span.common or run.trace_id != span.trace_id:
-            run = self._latest = _Run(span.trace_id, span.common)
+        if run.shared is not span.shared or run.trace_id != span.trace_id:
+            run = self._latest = _Run(span.trace_id, span.shared)
         parts = [
             run.encoded,
             self._named(span.name, span.kind),
@@ -119,13 +119,13 @@ class SpanEncoding:
 class _Run:
     """What the spans of one run share, encoded; ``link`` lacks the id of a span at its end."""
 
-    __slots__ = ("common", "encoded", "link", "trace_id")
+    __slots__ = ("encoded", "link", "shared", "trace_id")
 
-    def __init__(self, trace_id: str, common: Mapping[str, AttributeValue]) -> None:
+    def __init__(self, trace_id: str, shared: Mapping[str, AttributeValue]) -> None:
         self.trace_id = trace_id
-        self.common = common
+        self.shared = shared
         known = bytes.fromhex(trace_id)
-        attributes = [_attribute(name, value) for name, value in common.items()]
+        attributes = [_attribute(name, value) for name, value in shared.items()]
         self.encoded = b"".join((_TRACE_ID, known, *attributes))
         link = _LINK_FLAGS + _LINKED_TRACE_ID + known + _LINKED_ID
         self.link = bytes((_LINK, len(link) + _OF_SPAN)) + link
