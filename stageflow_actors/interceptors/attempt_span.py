@@ -35,7 +35,7 @@ def make_current(trace: TraceContext) -> AttemptSpan:
 
 
 class AttemptSpan(Span):
-    """Keeps at most 128 attributes and as many events; of further attributes it has the number.
+    """Keeps at most 128 attributes and as many events; of further ones it has the number.
 
     Whatever it is given raises nothing in the stage; what is no attribute is kept as text.
     """
@@ -49,7 +49,7 @@ class AttemptSpan(Span):
     @property
     def told(self) -> Mapping[str, Any]:
         """What the stage has set, where it has: ``attributes``, ``events``, ``error``, and how many
-        were ``dropped_attributes``.
+        were ``dropped_attributes`` and ``dropped_events``.
         """
         return {name: value for name, value in self._told.items() if value} if self._told else _NONE
 
@@ -80,7 +80,10 @@ class AttemptSpan(Span):
 
     def _set(self, key: Any, value: Any) -> None:
         if not _put(self._told.setdefault("attributes", {}), key, value):
-            self._told["dropped_attributes"] = self._told.get("dropped_attributes", 0) + 1
+            self._drop("dropped_attributes")
+
+    def _drop(self, what: str) -> None:
+        self._told[what] = self._told.get(what, 0) + 1
 
     def add_event(
         self,
@@ -88,7 +91,11 @@ class AttemptSpan(Span):
         attributes: Mapping[str, Any] | None = None,
         timestamp: int | None = None,
     ) -> None:
-        if self.is_recording() and len(self._told.setdefault("events", [])) < _MOST:
+        if not self.is_recording():
+            return
+        if len(self._told.setdefault("events", [])) >= _MOST:
+            self._drop("dropped_events")
+        else:
             is_time = type(timestamp) is int and 0 <= timestamp <= _LATEST_NS
             at = timestamp / 1e9 if timestamp is not None and is_time else time.time()
             told = {"name": _text(name), "at": at, "attributes": _attributes(attributes)}

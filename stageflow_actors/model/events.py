@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from stageflow_actors.model.ancestry import Ancestry
@@ -122,13 +123,10 @@ def event_data(event: Event, labels: Labels) -> dict[str, Any]:
 
     ``labels`` are those of the run; an event of a child has its own.
     """
-    origin = event.origin or EventOrigin(labels, event.seq)
-    data = {
-        **event.data,
-        **origin.labels,
-        "seq": origin.seq,
-        "timestamp": datetime.fromtimestamp(event.at, UTC).isoformat(),
-    }
+    seq = event.seq
+    if event.origin is not None:
+        labels, seq = event.origin
+    data = {**event.data, **labels, "seq": seq, "timestamp": _iso(event.at)}
     if event.stage is not None:
         data["stage"] = event.stage
         data["attempt"] = event.attempt
@@ -137,6 +135,12 @@ def event_data(event: Event, labels: Labels) -> dict[str, Any]:
     for name in _OWN_FIELDS.get(event.type, ()):
         data[name] = event.data.get(name, data.get(name))
     return data
+
+
+@lru_cache(maxsize=256)
+def _iso(at: float) -> str:
+    """Remembered, as what happens in one turn of a run has one time."""
+    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def run_labels(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -12,13 +13,20 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from stageflow_actors.telemetry.attributes import AttributeValue
 
 
+class Dropped(NamedTuple):
+    """How many attributes and events there was no room for."""
+
+    attributes: int = 0
+    events: int = 0
+
+
 class RunSpan(ReadableSpan):
     """Of a run, an attempt or a call. Ids are in hexadecimal, times nanoseconds since the epoch.
 
     Its attributes are ``shared``, which all attempts of a run have, and ``told``, of other names;
-    so many more were ``dropped``. ``linked_ids`` are spans of the same trace, ``error`` is why it
-    failed; ``None``: it did not. What the SDK makes of all this, an exporter of ours does not need:
-    it is made when it is read, under the names by which the SDK's class reads its parts.
+    more were ``dropped``, as of its events. ``linked_ids`` are spans of the same trace, ``error``
+    is why it failed; ``None``: it did not. What the SDK makes of all this, an exporter of ours does
+    not need: it is made when it is read, under the names by which the SDK's class reads its parts.
     """
 
     def __init__(
@@ -32,7 +40,7 @@ class RunSpan(ReadableSpan):
         ended_ns: int,
         shared: Mapping[str, AttributeValue],
         told: Mapping[str, AttributeValue],
-        dropped: int,
+        dropped: Dropped | None,
         events: Sequence[Event],
         linked_ids: Sequence[str],
         error: str | None,
@@ -71,7 +79,11 @@ class RunSpan(ReadableSpan):
 
     @property
     def dropped_attributes(self) -> int:
-        return self.dropped
+        return 0 if self.dropped is None else self.dropped.attributes
+
+    @property
+    def dropped_events(self) -> int:
+        return 0 if self.dropped is None else self.dropped.events
 
     @property
     def _context(self) -> SpanContext:  # type: ignore[override]

@@ -93,8 +93,10 @@ class SpanEncoding:
                 parts += self._attribute(name, 1.0)[:-8], _double(value)
             else:
                 parts.append(self._attribute(name, value))
-        if span.dropped:
-            parts.append(_encoded(Span(dropped_attributes_count=span.dropped)))
+        if span.dropped is not None:
+            attributes, events = span.dropped
+            counts = Span(dropped_attributes_count=attributes, dropped_events_count=events)
+            parts.append(_encoded(counts))
         if span.parent_id is not None:
             parts.append(_PARENT_ID + bytes.fromhex(span.parent_id))
         parts += [run.link + bytes.fromhex(linked_id) for linked_id in span.linked_ids]

@@ -26,7 +26,7 @@ from stageflow_actors.story.story import RunStory, mapping_of
 from stageflow_actors.telemetry.attributes import AttributeValue, attributes_of, text_of, value_of
 from stageflow_actors.telemetry.error_types import error_type_of_attempt, error_type_of_run
 from stageflow_actors.telemetry.instruments import SCOPE
-from stageflow_actors.telemetry.run_span import RunSpan
+from stageflow_actors.telemetry.run_span import Dropped, RunSpan
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -98,7 +98,7 @@ class SpanWriter:
             attempt.ended_at or attempt.closed_at,
             attributes,
             shared=run.attributes,
-            dropped=0 if said is None else said.dropped,
+            dropped=None if said is None else said.dropped,
             linked_ids=run.linked_ids(story, attempt),
             events=() if said is None and error is None else _events(attempt, said, error),
             error=error or (None if said is None else said.error),
@@ -180,7 +180,7 @@ class SpanWriter:
         attributes: dict[str, AttributeValue],
         *,
         shared: Mapping[str, AttributeValue] = _NONE,
-        dropped: int = 0,
+        dropped: Dropped | None = None,
         linked_ids: Sequence[str] = (),
         events: Sequence[Event] = (),
         error: str | None = None,
@@ -255,8 +255,8 @@ class _Said:
         told = mapping_of(told.get(SPAN_CONTENTS, told))  # spans may say more than events, or less
         attributes, error, events = map(told.get, ("attributes", "error", "events"))
         self._attributes = mapping_of(attributes)
-        dropped = told.get("dropped_attributes")
-        self.dropped = dropped if type(dropped) is int and 0 < dropped < _MOST_DROPPED else 0
+        dropped = map(told.get, ("dropped_attributes", "dropped_events"))
+        self.dropped = Dropped(*map(_count, dropped))
         self.error: str | None = error if error is None else text_of(error)
         listed = events if isinstance(events, (list, tuple)) else ()
         self.events = [_said_event(each) for each in listed if isinstance(each, Mapping)]
@@ -265,6 +265,10 @@ class _Said:
         """Those that the runtime does not set itself."""
         said = attributes_of(self._attributes)
         return {name: value for name, value in said.items() if name not in known}
+
+
+def _count(dropped: Any) -> int:
+    return dropped if type(dropped) is int and 0 < dropped < _MOST_DROPPED else 0
 
 
 def _said_event(told: Mapping[str, Any]) -> Event:

@@ -99,7 +99,8 @@ async def calls(ctx):
 async def says(ctx):
     span = trace.get_current_span()
     span.set_attributes({f"a{number}": number for number in range(129)})
-    span.add_event("e")
+    for _ in range(129):
+        span.add_event("e")
     span.set_status(trace.StatusCode.ERROR, "not well")
 
 

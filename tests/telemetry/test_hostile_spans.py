@@ -84,7 +84,7 @@ def tell_rubbish(ctx, _span):
 
 def tell_of_drops(number):
     def tell(ctx, _span):
-        ctx.try_emit_event("stage.traced", {"dropped_attributes": number})
+        ctx.try_emit_event("stage.traced", {"dropped_attributes": number, "dropped_events": number})
 
     return tell
 
@@ -164,6 +164,19 @@ async def test_attributes_beyond_the_bound_are_dropped_and_counted(seen):
     assert own == {"n0": "again", **{f"n{number}": number for number in range(1, 128)}}
     assert sink.of_type("stage.traced")[0].data["dropped_attributes"] == 3
     assert seen.one("stageflow.stage b").dropped_attributes == 0
+
+
+async def test_events_beyond_the_bound_are_dropped_and_counted(seen):
+    def add_many(_ctx, span):
+        for number in range(130):
+            span.add_event(f"n{number}")
+
+    sink = await run_spoiled(add_many)
+    span = seen.one("stageflow.stage a")
+    assert [event.name for event in span.events] == [f"n{number}" for number in range(128)]
+    assert span.dropped_events == 2
+    assert sink.of_type("stage.traced")[0].data["dropped_events"] == 2
+    assert seen.one("stageflow.stage b").dropped_events == 0
 
 
 async def test_the_types_that_the_runtime_tells_runs_by_are_its_own(seen):

@@ -16,7 +16,7 @@ from stageflow_actors.telemetry.batches import BatchLimits
 from stageflow_actors.telemetry.instruments import SCOPE
 from stageflow_actors.telemetry.otlp_grpc import GrpcSpans
 from stageflow_actors.telemetry.otlp_http import HttpSpans
-from stageflow_actors.telemetry.run_span import RunSpan
+from stageflow_actors.telemetry.run_span import Dropped, RunSpan
 from stageflow_actors.telemetry.span_encoding import SpanEncoding
 from tests.telemetry.otlp_receiver import GRPC, HTTP
 
@@ -26,6 +26,7 @@ LIMITS = BatchLimits(delay_s=10 * LONG_S)
 EXPORTERS = {HTTP: HttpSpans, GRPC: GrpcSpans}
 
 ids = st.binary(min_size=8, max_size=8).map(bytes.hex)
+counts = st.integers(min_value=0, max_value=2**32 - 1)
 times = st.integers(min_value=0, max_value=9 * 10**18)
 anything = st.one_of(
     st.text(max_size=200),
@@ -49,7 +50,7 @@ spans = st.builds(
     ended_ns=times,
     shared=attributes.map(lambda each: {f"run.{name}": value for name, value in each.items()}),
     told=attributes.map(lambda each: {f"own.{name}": value for name, value in each.items()}),
-    dropped=st.integers(min_value=0, max_value=2**32 - 1),
+    dropped=st.none() | st.builds(Dropped, counts, counts),
     events=events,
     linked_ids=st.lists(ids, max_size=3),
     error=st.none() | st.text(max_size=50).map(text_of),
@@ -68,7 +69,7 @@ def a_span(name="stageflow.stage a", **parts):
         "ended_ns": 2,
         "shared": {},
         "told": {},
-        "dropped": 0,
+        "dropped": None,
         "events": (),
         "linked_ids": (),
         "error": None,
