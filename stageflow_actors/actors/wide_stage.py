@@ -79,7 +79,7 @@ class Calls:
             self.cost[known] = total
 
 
-_NO_CALLS = MappingProxyType(Calls().told())
+_NO_CALLS = FrozenDict(Calls().told())
 _NOTHING: Mapping[str, int] = FrozenDict()
 _CHILDREN = MappingProxyType(
     {
