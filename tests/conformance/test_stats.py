@@ -58,6 +58,11 @@ def check_not_less(before, after):
     assert after.asked_again >= before.asked_again
 
 
+def is_full(told):
+    hold = told.stages["hold"]
+    return (hold.executing, hold.waiting, told.runs.refused) == (1, 2, 1)
+
+
 async def test_what_waits_and_what_is_executed_is_told_and_what_has_ended_is_counted(
     runtime, tmp_path
 ):
@@ -65,9 +70,7 @@ async def test_what_waits_and_what_is_executed_is_told_and_what_has_ended_is_cou
     on_ray = isinstance(runtime, RayRuntime)
     async with type(runtime)(settings=settings).deploy(holding(tmp_path, concurrency=1)) as app:
         handles = [await app.start(input_text="a") for _ in range(5)]
-        full = await counted(
-            app, lambda told: (told.stages["hold"].waiting, told.runs.refused) == (2, 1)
-        )
+        full = await counted(app, is_full)
         assert full.pipeline == "hold"
         assert (full.runs.running, full.runs.waiting, full.runs.refused) == (3, 1, 1)
         assert full.runs.waiting_bytes > 0
