@@ -123,17 +123,17 @@ def event_data(event: Event, labels: Labels) -> dict[str, Any]:
 
     ``labels`` are those of the run; an event of a child has its own.
     """
-    seq = event.seq
-    if event.origin is not None:
-        labels, seq = event.origin
-    data = {**event.data, **labels, "seq": seq, "timestamp": _iso(event.at)}
-    if event.stage is not None:
-        data["stage"] = event.stage
-        data["attempt"] = event.attempt
-    if event.type in _FOR_SPANS:
+    type_, seq, at, stage, attempt, own, origin = event
+    if origin is not None:
+        labels, seq = origin
+    data = {**own, **labels, "seq": seq, "timestamp": _iso(at)}
+    if stage is not None:
+        data["stage"] = stage
+        data["attempt"] = attempt
+    if type_ in _FOR_SPANS:
         data.pop(SPAN_CONTENTS, None)
-    for name in _OWN_FIELDS.get(event.type, ()):
-        data[name] = event.data.get(name, data.get(name))
+    for name in _OWN_FIELDS.get(type_, ()):
+        data[name] = own.get(name, data.get(name))
     return data
 
 
