@@ -95,20 +95,30 @@ class EventStream(Response):
             await self._put(send, closing_frame(self._number))
 
     async def _send_entries(self, send: Send) -> None:
-        found = self._found
-        while True:
-            for entry in found.entries:
-                if not await self._is_taken(send, entry):
-                    return
-            if found.is_over:
-                return
-            found = await self._next(found.after)
-            if not found.entries and not found.is_over:
-                await self._put(send, HEARTBEAT)
+        """While the next are waited for, nothing is held here of those that were sent."""
+        after = await self._after_sending(send, self._first())
+        while after is not None:
+            after = await self._after_sending(send, await self._next(send, after))
 
-    async def _next(self, after: int) -> Entries:
+    def _first(self) -> Entries:
+        found, self._found = self._found, NOTHING_YET
+        return found
+
+    async def _after_sending(self, send: Send, found: Entries) -> int | None:
+        """Where to go on; ``None``, if that was all."""
+        for entry in found.entries:
+            if not await self._is_taken(send, entry):
+                return None
+        return None if found.is_over else found.after
+
+    async def _next(self, send: Send, after: int) -> Entries:
         wait_s = self._service.settings.heartbeat_s
-        return await self._service.read(self._reading._replace(after=after, wait_s=wait_s))
+        while True:
+            found = await self._service.read(self._reading._replace(after=after, wait_s=wait_s))
+            if found.entries or found.is_over:
+                return found
+            await self._put(send, HEARTBEAT)
+            after = found.after
 
     async def _is_taken(self, send: Send, entry: Entry) -> bool:
         """Whether the client keeps up, and has not had enough; else it is told where it was."""
