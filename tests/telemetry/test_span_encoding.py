@@ -1,5 +1,7 @@
 """What is encoded here is what the SDK would have sent, to the last field."""
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +103,17 @@ def test_what_was_encoded_before_changes_nothing_of_what_comes_after():
         span = a_span(told={"x": value})
         request = encoding.request([encoding.encode(span)])
         assert ExportTraceServiceRequest.FromString(request) == encode_spans([span])
+
+
+def test_runs_whose_spans_come_by_turns_are_kept_apart():
+    encoding = SpanEncoding(RESOURCE)
+    shared = [{"stageflow.run.id": name} for name in "ab"]
+    traces = [f"{number:032x}" for number in (1, 2)]
+    linked = ["b7ad6b7169203332"]
+    turns = [*product(shared, traces), *((each, trace) for trace, each in product(traces, shared))]
+    made = [a_span(trace_id=trace, shared=each, linked_ids=linked) for each, trace in turns]
+    request = encoding.request([encoding.encode(span) for span in made])
+    assert ExportTraceServiceRequest.FromString(request) == encode_spans(made)
 
 
 def test_spans_of_others_are_in_the_same_request():
