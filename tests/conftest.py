@@ -13,6 +13,8 @@ os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")
+# Ray would start itself for whoever asks it anything, and stay beside all tests that come after.
+os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
 import pytest
 from hypothesis import settings

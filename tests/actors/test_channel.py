@@ -200,7 +200,8 @@ def test_a_reply_after_the_end_of_its_event_loop_is_nobodys_business(caplog):
 
 async def test_what_was_meant_for_another_process_is_refused(monkeypatch):
     monkeypatch.setattr(stage_actor, "hide_gpus", lambda: None)
-    actor, post = StageActor(Settings(), None), pack(tuple(Post(1, 1, 1, 0, False, False, ())))
+    actor = StageActor(Settings(direct_calls=False), None)
+    post = pack(tuple(Post(1, 1, 1, 0, False, False, ())))
     await actor.prepare({}, {}, epoch=3)
     for epoch in (2, 4):
         with pytest.raises(RuntimeFault, match=f"process {epoch}"):
