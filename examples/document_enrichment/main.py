@@ -23,8 +23,8 @@ from enrichment import enrich, similarity
 from stageflow_actors import (
     LocalRuntime,
     Pipeline,
-    RayRuntime,
     RunResult,
+    Runtime,
     StageContext,
     StageKind,
     StageOutput,
@@ -129,6 +129,14 @@ def report(result: RunResult, pause_s: float) -> str:
     return "\n".join(lines)
 
 
+def runtime_called(name: str) -> Runtime:
+    if name == "local":
+        return LocalRuntime()
+    from stageflow_actors import RayRuntime  # imports Ray: a second that is not spent without it
+
+    return RayRuntime()
+
+
 async def main() -> int:
     """Deploy, run once, report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -139,7 +147,7 @@ async def main() -> int:
     options = parser.parse_args()
     if options.workers < 1:
         parser.error("--workers is at least 1")
-    runtime = RayRuntime() if options.runtime == "ray" else LocalRuntime()
+    runtime = runtime_called(options.runtime)
     print(
         f"Enriching {options.folder} ({options.runtime}, {options.workers} workers) ...", flush=True
     )

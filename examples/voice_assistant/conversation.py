@@ -12,9 +12,9 @@ import cloudpickle
 from stageflow_actors import (
     LocalRuntime,
     PipelineContext,
-    RayRuntime,
     RunResult,
     RunStatus,
+    Runtime,
     Settings,
 )
 from stageflow_actors.cli.interrupts import REASON, Interrupts
@@ -66,12 +66,14 @@ async def answer(
     return 0
 
 
-def _runtime(name: str) -> RayRuntime | LocalRuntime:
+def _runtime(name: str) -> Runtime:
     settings = Settings(stop_timeout_s=1.0)
     if name == "local":
         return LocalRuntime(settings=settings)
     for variable, value in _PRIVATE_RAY:
         os.environ.setdefault(variable, value)
+    from stageflow_actors import RayRuntime  # imports Ray: a second that is not spent without it
+
     return RayRuntime(settings=settings)
 
 
