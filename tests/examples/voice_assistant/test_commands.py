@@ -31,11 +31,15 @@ def run(command, *arguments, cwd=ROOT):
     )
 
 
-@pytest.mark.parametrize("command", [SCRIPT, MODULE], ids=["script", "module"])
-def test_command_tells_everything_about_its_run(command, tmp_path):
+@pytest.mark.parametrize(
+    ("command", "question"),
+    [(SCRIPT, "breakfast"), ([*MODULE, "breakfast_again"], "eat in the morning")],
+    ids=["script", "module"],
+)
+def test_command_tells_everything_about_its_run(command, question, tmp_path):
     done = run(command, "--runtime", "local", "--output", str(tmp_path / "answer.wav"))
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^Question  .*breakfast", done.stdout, re.MULTILINE)
+    assert re.search(rf"^Question  .*{question}", done.stdout, re.MULTILINE)
     assert re.search(r"^Answer    Breakfast is served", done.stdout, re.MULTILINE)
     assert re.search(r"^From      hotel/breakfast", done.stdout, re.MULTILINE)
     assert f"Spoken    in {tmp_path / 'answer.wav'}" in done.stdout

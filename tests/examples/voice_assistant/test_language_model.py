@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from examples.voice_assistant.language_model import PREFIX, Endpoint, endpoint_from
-from examples.voice_assistant.pipeline import build_pipeline
+from examples.voice_assistant.pipeline import build_pipeline, with_answer
 from examples.voice_assistant.problems import Problem
-from stageflow_actors import LLMResponse, LocalRuntime
+from stageflow_actors import LLMResponse, LocalRuntime, Pipeline, StageOutput
 from tests.examples.voice_assistant.conftest import ask
 from tests.examples.voice_assistant.recordings import path_of
 
@@ -50,21 +50,41 @@ class ChatRequest(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with ChatServer() as chat:
-        thread = threading.Thread(target=chat.serve_forever)
+        thread = threading.Thread(target=chat.serve_forever, args=[0.01])
         thread.start()
         yield chat
         chat.shutdown()
         thread.join()
 
 
-async def ask_with(endpoint, recording, tmp_path):
-    async with LocalRuntime().deploy(build_pipeline(endpoint)) as app:
-        return await ask(app, path_of(recording), tmp_path / "answer.wav")
+class Heard:
+    """Stands in for the stage that hears: with what that has heard."""
+
+    kind = "transform"
+
+    def __init__(self, question):
+        self._question = question
+
+    async def execute(self, ctx):
+        return StageOutput.ok(question=self._question)
 
 
-async def test_model_words_the_answer_from_the_passages(server, tmp_path):
+@pytest.fixture
+def ask_with(asked, tmp_path):
+    """Ask what was heard in a recording, without hearing it again; nothing is spoken."""
+
+    async def ask_once(endpoint, recording):
+        heard = {"question": asked[recording].question}
+        pipeline = Pipeline("voice_assistant").with_stage("hear", Heard, config=heard)
+        async with LocalRuntime().deploy(with_answer(pipeline, endpoint)) as app:
+            return await ask(app, path_of(recording), tmp_path / "answer.wav")
+
+    return ask_once
+
+
+async def test_model_words_the_answer_from_the_passages(server, ask_with):
     server.content = " You can have breakfast from seven until 10:30. "
-    run = await ask_with(Endpoint(server.url, "tiny", "secret"), "breakfast", tmp_path)
+    run = await ask_with(Endpoint(server.url, "tiny", "secret"), "breakfast")
     assert run.answer == "You can have breakfast from seven until 10:30."
     ((path, authorization, body),) = server.asked
     assert (path, authorization, body["model"]) == (
@@ -82,29 +102,31 @@ async def test_model_words_the_answer_from_the_passages(server, tmp_path):
     )
 
 
-async def test_number_that_the_model_made_up_is_not_spoken(server, tmp_path):
+async def test_number_that_the_model_made_up_is_not_spoken(server, ask_with):
     server.content = "Breakfast is served from five to nine."
-    run = await ask_with(Endpoint(server.url, "tiny"), "breakfast", tmp_path)
+    run = await ask_with(Endpoint(server.url, "tiny"), "breakfast")
     assert "seven to half past ten" in run.answer
     assert run["output_guard"]["changes"]
 
 
 @pytest.mark.parametrize("recording", ["football", "neighbor"])
-async def test_model_is_not_asked_what_has_no_answer_or_is_blocked(server, tmp_path, recording):
-    run = await ask_with(Endpoint(server.url, "tiny"), recording, tmp_path)
+async def test_model_is_not_asked_what_has_no_answer_or_is_blocked(server, ask_with, recording):
+    run = await ask_with(Endpoint(server.url, "tiny"), recording)
     assert run.result.ok
     assert server.asked == []
 
 
 async def test_passages_answer_where_the_model_fails(server, tmp_path):
     server.status = 503
-    run = await ask_with(Endpoint(server.url, "tiny"), "pets", tmp_path)
+    pipeline = build_pipeline(Endpoint(server.url, "tiny"))
+    async with LocalRuntime().deploy(pipeline) as app:
+        run = await ask(app, path_of("pets"), tmp_path / "answer.wav")
     assert "Dogs are welcome" in run.answer
     assert "503" in run["answer"]["note"]
 
 
-async def test_passages_answer_where_nobody_listens(tmp_path):
-    run = await ask_with(Endpoint("http://127.0.0.1:9/v1", "tiny"), "pets", tmp_path)
+async def test_passages_answer_where_nobody_listens(ask_with):
+    run = await ask_with(Endpoint("http://127.0.0.1:9/v1", "tiny"), "pets")
     assert "Dogs are welcome" in run.answer
     assert "The language model gave no answer" in run["answer"]["note"]
 
