@@ -122,12 +122,6 @@ def test_it_asks_for_tokens_where_it_has_a_verifier(serve):
     ("arguments", "code", "status"),
     [
         (["shop:shop"], "SERVE-VERIFIER-MISSING", 2),
-        (["shop:shop", "--insecure-loopback", "--host", "0.0.0.0"], "SERVE-EXPOSED", 2),
-        (["shop:shop", "--verifier", "shop:shop"], "CLI-VERIFIER", 2),
-        (["shop:shop", "--verifier", "shop:nothing"], "CLI-VERIFIER", 2),
-        (["shop:nothing", "--insecure-loopback"], "CLI-ATTRIBUTE", 2),
-        (["shop:shop", "shop:shop", "--insecure-loopback"], "SERVE-NAME", 2),
-        (["shop:shop", "--insecure-loopback", "--on-disconnect", "x"], "SERVE-DEFINITION", 2),
         (["shop:broken", "--insecure-loopback", "--port", "0"], "DEPLOYMENT-SETUP", 1),
     ],
 )
