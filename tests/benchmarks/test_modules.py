@@ -8,8 +8,15 @@ from types import SimpleNamespace
 import pytest
 
 from tests.benchmarks import __main__ as command
+from tests.benchmarks import cores, report
 from tests.benchmarks.figures import Skipped, timed_figure
 from tests.benchmarks.measure import QUICK, Comparison
+
+
+@pytest.fixture
+def known_machine(monkeypatch):
+    """Nobody measures what its cores are worth."""
+    monkeypatch.setattr(report, "worth_of_all", lambda: 1.5)
 
 
 def test_every_module_that_has_rows_is_in_the_table_once():
@@ -56,7 +63,7 @@ def test_options_that_would_come_to_nothing_are_refused_before_anything_is_measu
     assert complaint in capsys.readouterr().err
 
 
-def test_a_kept_baseline_says_next_time_what_is_worse(tmp_path, monkeypatch, capsys):
+def test_a_kept_baseline_says_next_time_what_is_worse(known_machine, tmp_path, monkeypatch, capsys):
     kept = str(tmp_path / "kept.json")
     took = iter([1.0, 2.0])
 
@@ -74,10 +81,18 @@ def test_a_kept_baseline_says_next_time_what_is_worse(tmp_path, monkeypatch, cap
     assert "1 of 1 figures worse by over 15%.\n- walk: 1 x -> 2 x" in capsys.readouterr().out
 
 
-def test_a_baseline_that_is_none_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+def test_a_baseline_that_is_none_is_refused_before_anything_is_measured(
+    known_machine, tmp_path, monkeypatch
+):
     (tmp_path / "kept.json").write_text("{}")
     monkeypatch.setattr(command, "import_module", lambda name: pytest.fail("it was measured"))
     monkeypatch.setattr("sys.argv", ["benchmarks", "--baseline", str(tmp_path / "kept.json")])
 
     with pytest.raises(ValueError, match="no report of figures"):
         command.main()
+
+
+def test_what_the_cores_of_this_machine_are_worth_is_measured(monkeypatch):
+    monkeypatch.setattr(cores, "_STEPS", 1)
+    monkeypatch.setattr(cores, "_TIMES", 1)
+    assert cores.worth_of_all() > 0
