@@ -151,20 +151,28 @@ def canvas_of(draw, drawn):
     return draw(drawn, layered, order_layers(layered))
 
 
-@settings(max_examples=300, deadline=None)
-@given(diagrams())
-def test_reading_the_lines_to_the_right_gives_exactly_the_edges(drawn):
-    canvas = canvas_of(draw_to_the_right, drawn)
-    assert canvas is not None
-    assert Picture(canvas.rows(), "R").edges() == edges_by_name(drawn)
+@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
+def test_reading_the_lines_to_the_right_gives_exactly_the_edges(count):
+    @settings(max_examples=count)
+    @given(diagrams())
+    def check(drawn):
+        canvas = canvas_of(draw_to_the_right, drawn)
+        assert canvas is not None
+        assert Picture(canvas.rows(), "R").edges() == edges_by_name(drawn)
+
+    check()
 
 
-@settings(max_examples=300, deadline=None)
-@given(diagrams())
-def test_reading_the_lines_down_gives_exactly_the_edges(drawn):
-    canvas = canvas_of(draw_down, drawn)
-    assert canvas is not None
-    assert Picture(canvas.rows(), "D").edges() == edges_by_name(drawn)
+@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
+def test_reading_the_lines_down_gives_exactly_the_edges(count):
+    @settings(max_examples=count)
+    @given(diagrams())
+    def check(drawn):
+        canvas = canvas_of(draw_down, drawn)
+        assert canvas is not None
+        assert Picture(canvas.rows(), "D").edges() == edges_by_name(drawn)
+
+    check()
 
 
 @settings(max_examples=100, deadline=None)

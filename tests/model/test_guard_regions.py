@@ -163,24 +163,30 @@ def reached(edges, start):
     return found
 
 
-@settings(deadline=None, max_examples=300)
-@given(st.randoms(use_true_random=False))
-def test_whatever_the_graph_nothing_outside_of_a_region_works_on_what_may_be_rejected(random):
-    plan = plan_of(random_graph(random, most=12))
-    before = [(*stage.strict, *stage.after_any) for stage in plan.stages]
-    after = [stage.dependents for stage in plan.stages]
-    for index, stage in enumerate(plan.stages):
-        if stage.guard is None:
-            continue
-        between = reached(after, stage.guard.producer) & reached(before, index)
-        region = {stage.guard.producer, *between, index}
-        assert set(stage.guard.region) == region
-        outside = [each for each in range(len(before)) if each not in region]
-        readers = [each for each in outside if region & set(before[each])]
-        assert all(index in before[each] for each in readers)
-        strict = [each for each in readers if (region - {index}) & set(plan.stages[each].strict)]
-        of_own = [each for each in strict if index not in plan.stages[each].after_any]
-        assert all(index in plan.stages[each].strict for each in of_own)
+@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
+def test_whatever_the_graph_nothing_outside_of_a_region_works_on_what_may_be_rejected(count):
+    @settings(max_examples=count)
+    @given(st.randoms(use_true_random=False))
+    def check(random):
+        plan = plan_of(random_graph(random, most=12))
+        before = [(*stage.strict, *stage.after_any) for stage in plan.stages]
+        after = [stage.dependents for stage in plan.stages]
+        for index, stage in enumerate(plan.stages):
+            if stage.guard is None:
+                continue
+            between = reached(after, stage.guard.producer) & reached(before, index)
+            region = {stage.guard.producer, *between, index}
+            assert set(stage.guard.region) == region
+            outside = [each for each in range(len(before)) if each not in region]
+            readers = [each for each in outside if region & set(before[each])]
+            assert all(index in before[each] for each in readers)
+            strict = [
+                each for each in readers if (region - {index}) & set(plan.stages[each].strict)
+            ]
+            of_own = [each for each in strict if index not in plan.stages[each].after_any]
+            assert all(index in plan.stages[each].strict for each in of_own)
+
+    check()
 
 
 def test_planning_twice_as_many_guards_of_their_own_makes_calls_in_proportion_to_guards_and_edges():
