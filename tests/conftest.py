@@ -15,6 +15,8 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")
 # Ray would start itself for whoever asks it anything, and stay beside all tests that come after.
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
+# Nothing is asked beyond this machine: no client reads all certificates of the world as it is made.
+os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 
 import pytest
 from hypothesis import settings

@@ -63,10 +63,10 @@ def walks():
 # --- error codes ----------------------------------------------------------------------------------
 
 
-def codes_in(tree):
+def codes_in(nodes):
     """What is given as ``code=``, ``default_code =``, ``..._CODE =``, or defaults ``code``."""
     found = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.keyword) and node.arg == "code":
             found.append(node.value)
         elif isinstance(node, ast.AnnAssign | ast.Assign):
@@ -85,9 +85,9 @@ def codes_in(tree):
     }
 
 
-def texts_like_codes_in(tree):
+def texts_like_codes_in(nodes):
     """Texts in the form of a code, wherever they stand: capitals, with a hyphen between them."""
-    for node in ast.walk(tree):
+    for node in nodes:
         text = node.value if isinstance(node, ast.Constant) else None
         if isinstance(text, str) and "-" in text and re.fullmatch(CODE, text):
             yield text
@@ -95,8 +95,9 @@ def texts_like_codes_in(tree):
 
 @pytest.fixture(scope="module")
 def codes_of_the_library():
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
-    return set().union(*map(codes_in, trees), *map(texts_like_codes_in, trees))
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py"))
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    return {*codes_in(nodes), *texts_like_codes_in(nodes)}
 
 
 def codes_listed_in(guide):
