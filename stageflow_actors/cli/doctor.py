@@ -18,7 +18,6 @@ from stageflow_actors.cli.diagnosis.machine import (
     check_memory,
 )
 from stageflow_actors.cli.diagnosis.network import check_network
-from stageflow_actors.cli.diagnosis.packages import check_packages, check_python, check_ray_import
 from stageflow_actors.cli.failure import ExitCode, reporting
 from stageflow_actors.cli.options import JsonOption, TracebackOption
 from stageflow_actors.cli.stdout import private_stdout
@@ -43,6 +42,12 @@ def doctor(as_json: JsonOption = False, with_traceback: TracebackOption = False)
 
 def examine() -> list[Check]:
     """Every check, in the order to show them in."""
+    from stageflow_actors.cli.diagnosis.packages import (  # reads versions, as no other command
+        check_packages,
+        check_python,
+        check_ray_import,
+    )
+
     return [
         check_python(),
         *check_packages(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 from stageflow_actors.drawing.diagram import Diagram, EdgeKind, Node
 from stageflow_actors.drawing.labels import cells, short, shown
@@ -48,7 +48,8 @@ def to_svg(diagram: Diagram, direction: Direction = Direction.AUTO) -> str:
 
 def xml_text(text: str) -> str:
     """``text`` as it may stand in an XML document, in quotes too."""
-    return escape(re.sub(_NOT_XML, "\N{REPLACEMENT CHARACTER}", text), {'"': "&quot;"})
+    seen = re.sub(_NOT_XML, "\N{REPLACEMENT CHARACTER}", text)
+    return escape(seen, quote=False).replace('"', "&quot;")
 
 
 def _markup(

@@ -58,7 +58,7 @@ def test_doctor_starts_no_ray(doctor):
 
 def test_doctor_ends_with_1_if_something_needed_is_broken(doctor, monkeypatch):
     broken = Check("ray", Verdict.BROKEN, "cannot be imported: no \x1b[31m", "Reinstall it.")
-    monkeypatch.setattr(command, "check_ray_import", lambda: broken)
+    monkeypatch.setattr(packages, "check_ray_import", lambda: broken)
     result = doctor()
     assert result.exit_code == 1
     assert "broken  ray" in result.stdout
