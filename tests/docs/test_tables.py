@@ -24,6 +24,7 @@ from tests.docs.telling import (
     told_to_a_sink,
 )
 from tests.docs.walks import all_walks
+from tests.style.sources import LIBRARY
 
 PACKAGE = documents.ROOT / "stageflow_actors"
 GUIDES = documents.ROOT / "docs" / "guides"
@@ -95,8 +96,7 @@ def texts_like_codes_in(nodes):
 
 @pytest.fixture(scope="module")
 def codes_of_the_library():
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py"))
-    nodes = [node for tree in trees for node in ast.walk(tree)]
+    nodes = [node for source in LIBRARY for node in source.nodes]
     return {*codes_in(nodes), *texts_like_codes_in(nodes)}
 
 
@@ -176,7 +176,7 @@ async def test_readme_lists_exactly_the_data_of_each_event():
 def event_types_in(source):
     """What looks like the type of an event, with a pattern for each part that is filled in."""
     words = "|".join(sorted({type_.partition(".")[0] for type_ in listed_events()}))
-    for node in ast.walk(ast.parse(source)):
+    for node in source.nodes:
         if isinstance(node, ast.JoinedStr):
             parts = [part.value if isinstance(part, ast.Constant) else "*" for part in node.values]
             text = "".join(parts)
@@ -190,8 +190,9 @@ def event_types_in(source):
 
 def test_no_event_type_of_the_engine_or_the_runtime_is_missing_from_the_readme():
     """For those that no run here may happen to tell."""
-    sources = [path for part in TELLING for path in (PACKAGE / part).glob("*.py")]
-    named = {type_ for path in sources for type_ in event_types_in(path.read_text("utf-8"))}
+    telling = [PACKAGE / part for part in TELLING]
+    sources = [source for source in LIBRARY if source.path.parent in telling]
+    named = {type_ for source in sources for type_ in event_types_in(source)}
     assert "stage.*.started" in named
     assert "auth.login" in named
     for pattern in named:

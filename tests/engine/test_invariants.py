@@ -348,11 +348,3 @@ def test_the_states_before_the_start_and_after_the_end_pass():
     scene.tick(scene.fail("a"))
     assert scene.phase is RunPhase.ENDED
     check(scene.machine.state)
-
-
-def test_a_tick_of_a_test_that_leaves_a_defect_is_noticed():
-    scene = Scene({"a": "", "b": ""})
-    scene.begin()
-    scene.machine.state.live += 1
-    with pytest.raises(InvariantViolation, match="live is"):
-        scene.tick(scene.ok("a"))
