@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 
 import pytest
 from typer.testing import CliRunner
 
+import stageflow_actors
 from stageflow_actors.cli.app import make_app
 
 
@@ -26,14 +28,17 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def write(folder):
-    """Writes a module, ``shop.py`` unless it is named, that has imported everything."""
+    """Writes a module, ``shop.py`` unless it is named, that has imported what it names.
+
+    With everything it would have imported Ray, in each process that loads it.
+    """
 
     def write_module(source, name="shop.py"):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            "from stageflow_actors import *\n" + textwrap.dedent(source), encoding="utf-8"
-        )
+        named = set(re.findall(r"\w+", source)) & {*stageflow_actors.__all__}
+        first = f"from stageflow_actors import {', '.join(sorted(named))}" if named else ""
+        path.write_text(f"{first}\n{textwrap.dedent(source)}", encoding="utf-8")
         return path
 
     return write_module

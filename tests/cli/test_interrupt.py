@@ -18,7 +18,7 @@ PROGRAM = "import sys; from stageflow_actors.cli.app import main; sys.argv[0] = 
 MODULE = """
     import asyncio, os, subprocess, sys, time
     from pathlib import Path
-    from stageflow_actors import *
+    from stageflow_actors import Pipeline, StageKind
 
     def note(name): Path(name).write_text(str(os.getpid()))
     def begin_as(name): note(f"{name} started"); note("started")
