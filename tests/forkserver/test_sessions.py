@@ -17,7 +17,7 @@ from tests.forkserver.stages import tell_parent
 pytestmark = [pytest.mark.ray, pytest.mark.skipif(sys.platform != "linux", reason="Linux only")]
 
 THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-STAGES = "abcdefgh"
+STAGES = "abcdefgh"[: (os.cpu_count() or 6) + 2]
 """More than Ray has started processes for before there is a job."""
 PATIENCE_S = 30
 
