@@ -25,9 +25,15 @@ PROCESSES = Path("/proc")
 MODULE = [sys.executable, "-m", "examples.voice_assistant"]
 
 
-def run(command, *arguments, cwd=ROOT):
+def run(command, *arguments, cwd=ROOT, **environment):
     return subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, timeout=100, check=False, cwd=cwd
+        [*command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, **environment},
     )
 
 
@@ -50,8 +56,10 @@ def test_command_tells_everything_about_its_run(command, question, tmp_path):
     assert re.search(r"all else took [\d.]+ ms, [\d.]+% of the run\.$", done.stdout.strip())
 
 
-def test_script_runs_from_any_folder(tmp_path):
-    done = run(SCRIPT, "pets", "--runtime", "local", "--output", "answer.wav", cwd=tmp_path)
+def test_script_runs_from_any_folder_and_imports_no_ray_unless_it_is_asked_for(tmp_path):
+    (tmp_path / "ray.py").write_text("raise ImportError('not wanted')")
+    options = ("--runtime", "local", "--output", "answer.wav")
+    done = run(SCRIPT, "pets", *options, cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "answer.wav").exists()
 
@@ -63,14 +71,8 @@ def test_blocked_question_and_unknown_one_are_said_to_be(tmp_path):
 
 
 def test_terminal_without_these_characters_is_no_reason_to_fail(tmp_path):
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(
-        [*SCRIPT, "pets", "--runtime", "local", "--output", str(tmp_path / "answer.wav")],
-        capture_output=True,
-        timeout=100,
-        check=False,
-        env=environment,
-    )
+    options = ("--runtime", "local", "--output", str(tmp_path / "answer.wav"))
+    done = run(SCRIPT, "pets", *options, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
 
 
