@@ -72,10 +72,14 @@ def test_no_rule_is_broken_and_every_fault_happens_often():
     assert rare(faults_of(map(play, range(FULL))), 1_000) == {}
 
 
-@settings(deadline=None)
-@given(st.integers(min_value=0, max_value=2**63))
-def test_no_rule_is_broken_whatever_the_seed(seed):
-    play(seed)
+@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
+def test_no_rule_is_broken_whatever_the_seed(count):
+    @settings(max_examples=count)
+    @given(st.integers(min_value=0, max_value=2**63))
+    def check(seed):
+        play(seed)
+
+    check()
 
 
 @settings(deadline=None, max_examples=100)
