@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from types import MappingProxyType
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -21,6 +23,9 @@ from stageflow_actors.serving.tape import ENDED
 
 NOTHING_YET = Entries((), 0, 0, is_over=False)
 """What was read of a run that has just been started."""
+_MUCH_HELD = 32 * 2**10
+_MOMENT_S = 0.1
+"""In which a server has taken what it was sent, so that the next is not taken with it."""
 _HEADERS = MappingProxyType(
     {
         "Content-Type": "text/event-stream; charset=utf-8",
@@ -54,6 +59,7 @@ class EventStream(Response):
         self._found = found
         self._number = reading.after
         self._sent_bytes = 0
+        self._held_bytes = 0
         self._cancels_when_left = cancels_when_left
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,19 +112,38 @@ class EventStream(Response):
 
     async def _after_sending(self, send: Send, found: Entries) -> int | None:
         """Where to go on; ``None``, if that was all."""
+        before = self._sent_bytes
         for entry in found.entries:
             if not await self._is_taken(send, entry):
                 return None
+        self._held_bytes = self._sent_bytes - before
         return None if found.is_over else found.after
 
     async def _next(self, send: Send, after: int) -> Entries:
         wait_s = self._service.settings.heartbeat_s
         while True:
-            found = await self._service.read(self._reading._replace(after=after, wait_s=wait_s))
+            reading = self._reading._replace(after=after, wait_s=wait_s)
+            found = await self._relieved(send, self._service.read(reading))
             if found.entries or found.is_over:
                 return found
             await self._put(send, HEARTBEAT)
             after = found.after
+
+    async def _relieved(self, send: Send, working: Coroutine[Any, Any, Entries]) -> Entries:
+        """What is read. If that takes a moment, an empty body is sent after much: clients see
+        nothing of it, and a server that holds what it sent last has nothing to hold.
+        """
+        if self._held_bytes < _MUCH_HELD:
+            return await working
+        read = asyncio.ensure_future(working)
+        try:
+            done, _ = await asyncio.wait({read}, timeout=_MOMENT_S)
+            if not done:
+                self._held_bytes = 0
+                await self._put(send, b"")
+            return await read
+        finally:
+            read.cancel()
 
     async def _is_taken(self, send: Send, entry: Entry) -> bool:
         """Whether the client keeps up, and has not had enough; else it is told where it was."""

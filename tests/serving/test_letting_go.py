@@ -8,9 +8,10 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 from uuid import uuid4
 
-from stageflow_actors.serving import ServingSettings
+from stageflow_actors.serving import ServingSettings, event_stream
 from stageflow_actors.serving.desk import Entries, Entry
 from stageflow_actors.serving.event_stream import EventStream
+from stageflow_actors.serving.sse import frame
 from tests.serving.desks import reading
 
 
@@ -42,3 +43,38 @@ async def test_nothing_that_was_sent_is_held_while_the_next_is_waited_for():
     stream = EventStream(service, reading(run), entries(1))
     await stream({}, asyncio.Event().wait, send)
     assert held == [[False], [False, False]]
+
+
+async def bodies_after(bytes_sent, turns):
+    """What is sent of an entry of so many bytes, and while the next takes so many turns."""
+    sent = []
+
+    async def read(asked):
+        for _turn in range(turns):
+            await asyncio.sleep(0)
+        return Entries((), asked.after, 0, is_over=True)
+
+    async def send(message):
+        sent.append(message)
+
+    service = SimpleNamespace(
+        settings=ServingSettings(), streaming=lambda _tenant: nullcontext(), read=read
+    )
+    entry = Entry(1, "stream.token", b"x" * bytes_sent)
+    found = Entries((entry,), 1, 0, is_over=False)
+    stream = EventStream(service, reading(SimpleNamespace(run_id=uuid4())), found)
+    await stream({}, asyncio.Event().wait, send)
+    assert sent[1]["body"] == frame(entry)
+    assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+    return [(each["body"], each["more_body"]) for each in sent[2:-1]]
+
+
+async def test_a_server_that_holds_what_it_sent_last_is_given_nothing_to_hold(monkeypatch):
+    monkeypatch.setattr(event_stream, "_MOMENT_S", 0.0)
+    assert await bodies_after(bytes_sent=2**16, turns=1_000) == [(b"", True)]
+
+
+async def test_nothing_more_is_sent_after_little_or_when_the_next_is_there(monkeypatch):
+    monkeypatch.setattr(event_stream, "_MOMENT_S", 0.0)
+    assert await bodies_after(bytes_sent=2**10, turns=1_000) == []
+    assert await bodies_after(bytes_sent=2**16, turns=0) == []
