@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from tests.benchmarks.collector import HANGS
 from tests.benchmarks.figures import Figure, Row, bounded_figure, rate_figure
 from tests.benchmarks.measure import Effort, Probe, Rounds, Spread, compare
-from tests.benchmarks.traced_program import EVERYTHING
+from tests.benchmarks.traced_program import EVERYTHING, SINK_HANGS, SINK_RAISES
 
 _AT_MOST_US = 150
 _AT_MOST_MIB = 64
@@ -34,17 +34,21 @@ async def rows(effort: Effort) -> AsyncIterator[Row]:
         yield await _cost(on, off, rounds)
         paced = await compare(on.ask("paced"), off.ask("paced"), rounds)
         yield rate_figure("Stages of 5 ms, all exported", "runs/s", _EXPORTED, paced, at_least=0.9)
-        for what, port in (("refuses", _closed_port()), ("hangs", hanging)):
-            bad = await stack.enter_async_context(_program(_to(port), EVERYTHING))
+        for name, variables, *args in (
+            ("the collector refuses", _to(_closed_port()), EVERYTHING),
+            ("the collector hangs", _to(hanging), EVERYTHING),
+            ("the sink raises", {}, EVERYTHING, SINK_RAISES),
+            ("the sink hangs", {}, EVERYTHING, SINK_HANGS),
+        ):
+            bad = await stack.enter_async_context(_program(variables, *args))
             paced = await compare(bad.ask("paced"), off.ask("paced"), rounds)
-            name = f"Stages of 5 ms, the collector {what}"
-            yield rate_figure(name, "runs/s", _EXPORTED, paced, at_least=0.9)
+            row = f"Stages of 5 ms, {name}"
+            yield rate_figure(row, "runs/s", _EXPORTED, paced, at_least=0.9)
             before = await bad.ask("memory")()
-            for _ in range(effort.pairs * 2):
-                await bad.ask("cpu")()
+            for _ in range(effort.pairs):
+                await bad.ask("paced")()
             grown = await bad.ask("memory")() - before
-            name = f"Memory grown while the collector {what}"
-            yield bounded_figure(name, "MiB", grown, at_most=_AT_MOST_MIB)
+            yield bounded_figure(f"Memory grown while {name}", "MiB", grown, at_most=_AT_MOST_MIB)
 
 
 async def _cost(on: _Program, off: _Program, rounds: Rounds) -> Figure:

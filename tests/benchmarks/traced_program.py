@@ -10,12 +10,15 @@ import asyncio
 import resource
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from stageflow_actors import InMemoryEventSink, LocalRuntime, Pipeline, Settings
 from stageflow_actors.actors.deployment import Deployment
 
 EVERYTHING = "everything"
 """With wide events, too."""
+SINK_RAISES, SINK_HANGS = "sink-raises", "sink-hangs"
 
 _STAGES, _RUNS, _CONCURRENT = 4, 250, 8
 _STAGE_S = 0.005
@@ -30,10 +33,21 @@ async def _waits(ctx: object) -> dict[str, int]:
     return {"x": 1}
 
 
+class _BadSink:
+    """Raises at each event, or never has done with the first."""
+
+    async def emit(self, *, type: str, data: Mapping[str, Any] | None) -> None:
+        if SINK_RAISES in sys.argv:
+            raise OSError("the disk is full")
+        await asyncio.Event().wait()
+
+
 async def main() -> None:
     """Until there are no more lines."""
     settings = Settings(wide_events=EVERYTHING in sys.argv)
-    runtime = LocalRuntime(event_sink=InMemoryEventSink(1_000), settings=settings)
+    is_bad = {SINK_RAISES, SINK_HANGS} & {*sys.argv}
+    sink = _BadSink() if is_bad else InMemoryEventSink(1_000)
+    runtime = LocalRuntime(event_sink=sink, settings=settings)
     idle, busy = runtime.deploy(_chain(_nothing)), runtime.deploy(_chain(_waits))
     async with runtime, idle, busy:
         loop = asyncio.get_running_loop()
