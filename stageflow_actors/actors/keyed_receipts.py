@@ -21,7 +21,6 @@ DATA_KEYS = "data_keys"
 _MOST_KEYS = 50
 _LONGEST_KEY = 100
 _OK = Ending.OK.value
-Notes = tuple[PlainEvent, ...]
 _make: Any = tuple.__new__  # `_replace` takes several times as long; this is for every stage
 _PLAIN_NAME = r"[a-z]{1,20}(_[a-z]{1,20}){0,4}[0-9]{0,2}"
 """Nothing that could be a secret, or what somebody has said."""
@@ -41,7 +40,7 @@ class KeyedReceipts(Receipts):
     def __init__(self, stage: WiredStage, settings: Settings) -> None:
         super().__init__(stage, settings)
         # Most stages return the same names each time, for which nothing is made then.
-        self._known: tuple[tuple[Any, ...], Notes] = (), _notes(())
+        self._known: tuple[tuple[Any, ...], tuple[PlainEvent, ...]] = (), _note(())
 
     def take(
         self,
@@ -71,22 +70,22 @@ class KeyedReceipts(Receipts):
         )
         return made
 
-    def _notes_of(self, keys: tuple[Any, ...], ctx: StageContext) -> Notes:
+    def _notes_of(self, keys: tuple[Any, ...], ctx: StageContext) -> tuple[PlainEvent, ...]:
         before, notes = self._known
         if keys == before:
             return notes
         names = tuple(sorted(key for key in keys if isinstance(key, str))[:_MOST_KEYS])
         if all(map(_is_plain, names)):
-            self._known = keys, (notes := _notes(names))
+            self._known = keys, (notes := _note(names))
             return notes
         clean: Callable[[str], str] = self.redactor(ctx).text
-        return _notes(
+        return _note(
             tuple(name if _is_plain(name) else clean(name)[:_LONGEST_KEY] for name in names)
         )
 
 
-def _notes(names: tuple[str, ...]) -> Notes:
-    """When it was, the end of the attempt says."""
+def _note(names: tuple[str, ...]) -> tuple[PlainEvent, ...]:
+    """Its time is none, as nobody reads it."""
     return ((DATA_KEYS, 0.0, {DATA_KEYS: names}),)
 
 

@@ -33,8 +33,8 @@ class RayRecorder:
         self._levels: dict[Instrument, Levels[Tags]] = {}
         self._lock = threading.Lock()
 
-    def series(self, instrument: Instrument, values: Values) -> Add:
-        return partial(self._add, instrument, values)
+    def adder(self, instrument: Instrument, values: Values) -> Add:
+        return partial(self._add, instrument, values)  # this process may be connected to Ray later
 
     def _add(self, instrument: Instrument, values: Values, value: float) -> None:
         if not ray.is_initialized():

@@ -21,7 +21,6 @@ STAGE_WIDE, PIPELINE_WIDE = "stage.wide", "pipeline.wide"
 MOST_DETAILS = 200
 """Stages that ``stage_details`` of one run names; the others are counted."""
 
-_NOTHING: Mapping[str, list[str]] = MappingProxyType({})
 _PIECE, _ROUTE = "stream.token", "pipeline.route"
 _NOT_STARTED = "not_started"
 _NO_FAILURES = frozenset({"ok", "skip"})
@@ -74,7 +73,12 @@ class WideEventLog(EventLog):
         self._started_at: float | None = None
         self._is_told = False
         self._completed: tuple[WideStage, float] | None = None
-        self._regions, self._guards = _guarded(plan) if plan.guards else (_NOTHING, _NOTHING)
+        self._regions = dict(plan.guards)
+        self._guards: dict[str, list[str]] = {}
+        for guard, region in plan.guards:
+            for name in region:
+                if name != guard:
+                    self._guards.setdefault(name, []).append(guard)
 
     def append(
         self, type_: str, at: float, stage: str | None, attempt: int | None, data: Mapping[str, Any]
@@ -253,20 +257,6 @@ class WideEventLog(EventLog):
             "attempts": stage.attempts,
             "duration_ms": int(stage.work_s * 1000),
         }
-
-
-def _guarded(plan: Plan) -> tuple[Mapping[str, list[str]], Mapping[str, list[str]]]:
-    """The stages that each guard may have repeated, and the guards of each stage."""
-    names = plan.stage_names
-    regions: dict[str, list[str]] = {}
-    guards: dict[str, list[str]] = {}
-    for stage in plan.guards:
-        region = () if stage.guard is None else stage.guard.region
-        regions[stage.name] = [names[index] for index in region]
-        for name in regions[stage.name]:
-            if name != stage.name:
-                guards.setdefault(name, []).append(stage.name)
-    return regions, guards
 
 
 def _note_child(

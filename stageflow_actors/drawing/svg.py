@@ -49,7 +49,7 @@ def to_svg(diagram: Diagram, direction: Direction = Direction.AUTO) -> str:
 def xml_text(text: str) -> str:
     """``text`` as it may stand in an XML document, in quotes too."""
     seen = re.sub(_NOT_XML, "\N{REPLACEMENT CHARACTER}", text)
-    return escape(seen, quote=False).replace('"', "&quot;")
+    return escape(seen, quote=False).replace('"', "&quot;")  # ' needs none, in double quotes
 
 
 def _markup(

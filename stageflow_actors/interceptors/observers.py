@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any, final
 
 from stageflow_actors.interceptors.protocol import AttemptEnd, BaseInterceptor, NeverCalled
 from stageflow_actors.model.stage_context import StageContext
-from stageflow_actors.model.trace import TraceContext
 from stageflow_actors.telemetry.exporting import Noticed
 
 logger = logging.getLogger("stageflow_actors.stages")
@@ -90,7 +88,6 @@ class TracingInterceptor(NeverCalled):
 
     def __init__(self) -> None:
         self._noticed = Noticed()
-        self._begin: Callable[[TraceContext], Any] | None = None
 
     def make_current(self, ctx: StageContext) -> None:
         """For the runtime: in the task that executes the stage, in a context of its own."""
@@ -98,19 +95,13 @@ class TracingInterceptor(NeverCalled):
         if trace is None:
             return
         if (trace.is_recorded and trace.is_sampled) or self._noticed.tracers is not None:
-            begin = self._begin = self._begin or _beginning()
-            ctx.span = begin(trace)
+            from stageflow_actors.interceptors.attempt_span import make_current
+
+            ctx.span = make_current(trace)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what belongs to this process."""
-        return {**self.__dict__, "_noticed": Noticed(), "_begin": None}
-
-
-def _beginning() -> Callable[[TraceContext], Any]:
-    """What begins a span of an attempt. It loads what a run without spans does without."""
-    from stageflow_actors.interceptors.attempt_span import make_current
-
-    return make_current
+        return {**self.__dict__, "_noticed": Noticed()}
 
 
 def _described(event: str, stage_name: str, ctx: StageContext) -> dict[str, object]:

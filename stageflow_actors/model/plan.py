@@ -94,15 +94,17 @@ class Plan:
     """For how many stages each one waits."""
     stage_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Names in topological order."""
-    guards: tuple[StagePlan, ...] = field(init=False, repr=False, compare=False)
-    """The stages that may have the work of others repeated."""
+    guards: tuple[tuple[str, tuple[str, ...]], ...] = field(init=False, repr=False, compare=False)
+    """Each stage that may have the work of others repeated, and what is repeated then; names."""
 
     def __post_init__(self) -> None:
         waits = [len(stage.strict) + len(stage.after_any) for stage in self.stages]
         object.__setattr__(self, "waits", tuple(waits))
-        object.__setattr__(self, "stage_names", tuple(stage.name for stage in self.stages))
-        guards = tuple(stage for stage in self.stages if stage.guard is not None)
-        object.__setattr__(self, "guards", guards)
+        names = tuple(stage.name for stage in self.stages)
+        object.__setattr__(self, "stage_names", names)
+        guards = [(stage.name, stage.guard) for stage in self.stages if stage.guard is not None]
+        regions = ((name, tuple(names[index] for index in guard.region)) for name, guard in guards)
+        object.__setattr__(self, "guards", tuple(regions))
 
     def routes_of(self, router: int) -> tuple[str, ...]:
         """The routes that branches of ``router`` are on, as declared."""

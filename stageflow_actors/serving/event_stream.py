@@ -24,6 +24,7 @@ from stageflow_actors.serving.tape import ENDED
 NOTHING_YET = Entries((), 0, 0, is_over=False)
 """What was read of a run that has just been started."""
 _MUCH_HELD = 32 * 2**10
+"""Bytes of what was sent last: after less, as most streams send, there is no other body."""
 _MOMENT_S = 0.1
 """In which a server has taken what it was sent, so that the next is not taken with it."""
 _HEADERS = MappingProxyType(
@@ -60,6 +61,7 @@ class EventStream(Response):
         self._number = reading.after
         self._sent_bytes = 0
         self._held_bytes = 0
+        self._stalled_s = 0.0
         self._cancels_when_left = cancels_when_left
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,15 +141,20 @@ class EventStream(Response):
         try:
             done, _ = await asyncio.wait({read}, timeout=_MOMENT_S)
             if not done:
-                self._held_bytes = 0
+                self._held_bytes, began = 0, time.monotonic()
                 await self._put(send, b"")
+                self._stalled_s = time.monotonic() - began  # it waits for what was sent before
             return await read
-        finally:
+        finally:  # its client may have gone
             read.cancel()
+            await asyncio.wait({read})
+            if not read.cancelled():
+                read.exception()
 
     async def _is_taken(self, send: Send, entry: Entry) -> bool:
         """Whether the client keeps up, and has not had enough; else it is told where it was."""
-        began = time.monotonic()  # the clock of some event loops stands still within a turn
+        # Not the clock of the event loop: with some it stands still within a turn.
+        began, self._stalled_s = time.monotonic() - self._stalled_s, 0.0
         made = frame(entry)
         await self._put(send, made)
         self._number = entry.number

@@ -42,8 +42,8 @@ class KeptHistogram:
         self._all: list[_Series] = []
         self._series = BoundedSeries(instrument, self._begin)
 
-    def series(self, values: Values) -> Add:
-        """Counts a value, unless it is negative, or no number: then it is left out."""
+    def adder(self, values: Values) -> Add:
+        """What counts a value, unless it is negative, or no number: then it is left out."""
         return self._series.of(values).add
 
     def all_series(self) -> list[HistogramSeries]:

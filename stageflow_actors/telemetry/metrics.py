@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Hashable, Sequence
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from stageflow_actors.model.events import RUN_REFUSED
 from stageflow_actors.providers import semconv
@@ -35,18 +35,7 @@ _USAGE = (
 
 
 _REMEMBERED = 4_096
-"""Kinds of attempts whose series are not looked up again."""
-
-Adds = tuple[Add, ...]
-"""To one series of every recorder."""
-
-
-class _OfAttempts(NamedTuple):
-    """Where attempts count that ended the same way; made once for all of them."""
-
-    number: Adds
-    queue: Adds
-    duration: Adds
+"""Series that are not looked up again."""
 
 
 class MetricsWriter:
@@ -56,11 +45,15 @@ class MetricsWriter:
         self._recorders = recorders
         self._measured = measured
         self._has_warned = False
-        self._of_attempts = lru_cache(_REMEMBERED)(self._find)
+        self._adders = lru_cache(_REMEMBERED)(partial(_adders, recorders))
 
     def record(self, instrument: Instrument, value: float, *values: str | None) -> None:
         """Add ``value`` to a counter or a histogram."""
-        self._add(self._series(instrument, *values), value)
+        for add in self._adders(instrument, values):
+            try:
+                add(value)
+            except Exception as error:
+                self._warn_once(error)
 
     def show(
         self, instrument: Instrument, value: float | None, values: Values, source: Hashable
@@ -80,13 +73,13 @@ class MetricsWriter:
         if not attempt.number:
             self.record(Instruments.PASSED_BY, 1, pipeline, stage)
             return
+        outcome = attempt.outcome.value
         error_type = error_type_of_attempt(attempt)
-        series = self._of_attempts(pipeline, stage, attempt.outcome.value, error_type)
-        self._add(series.number, 1)
+        self.record(Instruments.ATTEMPTS, 1, pipeline, stage, outcome, error_type)
         if attempt.began_at is not None:
-            self._add(series.queue, attempt.waited_s)
+            self.record(Instruments.QUEUE_DURATION, attempt.waited_s, pipeline, stage)
         if attempt.ended_at is not None:
-            self._add(series.duration, attempt.worked_s)
+            self.record(Instruments.ATTEMPT_DURATION, attempt.worked_s, pipeline, stage, outcome)
         if attempt.outcome is Outcome.RETRIED:
             self.record(Instruments.RETRIES, 1, pipeline, stage)
         if error_type in _LOSSES:
@@ -135,39 +128,16 @@ class MetricsWriter:
             currency = _name(told.get(semconv.STAGEFLOW_PROVIDER_COST_CURRENCY))
             self.record(Instruments.COST, cost, pipeline, stage, provider, model, currency)
 
-    def _find(self, pipeline: str, stage: str, outcome: str, error: str | None) -> _OfAttempts:
-        return _OfAttempts(
-            self._series(Instruments.ATTEMPTS, pipeline, stage, outcome, error),
-            self._series(Instruments.QUEUE_DURATION, pipeline, stage),
-            self._series(Instruments.ATTEMPT_DURATION, pipeline, stage, outcome),
-        )
-
-    def _series(self, instrument: Instrument, *values: str | None) -> Adds:
-        return tuple(_series_of(each, instrument, values) for each in self._recorders)
-
-    def _add(self, series: Adds, value: float) -> None:
-        for add in series:
-            try:
-                add(value)
-            except Exception as error:
-                self._warn_once(error)
-
     def _warn_once(self, error: Exception) -> None:
         if not self._has_warned:
             self._has_warned = True
             logger.warning("Metrics could not be recorded; runs go on.", exc_info=error)
 
 
-def _series_of(recorder: Recorder, instrument: Instrument, values: Values) -> Add:
-    """One that cannot be found now is looked for with each value."""
-    try:
-        return recorder.series(instrument, values)
-    except Exception:
-        return partial(_add_to, recorder, instrument, values)
-
-
-def _add_to(recorder: Recorder, instrument: Instrument, values: Values, value: float) -> None:
-    recorder.series(instrument, values)(value)
+def _adders(
+    recorders: Sequence[Recorder], instrument: Instrument, values: Values
+) -> tuple[Add, ...]:
+    return tuple(each.adder(instrument, values) for each in recorders)
 
 
 def _name(value: Any) -> str | None:

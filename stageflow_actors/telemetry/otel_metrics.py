@@ -40,8 +40,8 @@ class OtelRecorder:
             each: _Gauge(meter, each) for each in all_instruments() if each.kind is Kind.GAUGE
         }
 
-    def series(self, instrument: Instrument, values: Values) -> Add:
-        return self._sums[instrument].series(values)
+    def adder(self, instrument: Instrument, values: Values) -> Add:
+        return self._sums[instrument].adder(values)
 
     def show(
         self, instrument: Instrument, value: float | None, values: Values, source: Hashable
@@ -50,7 +50,7 @@ class OtelRecorder:
 
 
 class _Sum(Protocol):
-    def series(self, values: Values) -> Add: ...
+    def adder(self, values: Values) -> Add: ...
 
 
 class _Total:
@@ -77,7 +77,7 @@ class _Counter:
             instrument.name, [self._observe], instrument.unit, instrument.description
         )
 
-    def series(self, values: Values) -> Add:
+    def adder(self, values: Values) -> Add:
         return self._series.of(values).add
 
     def _begin(self, values: Values) -> _Total:
@@ -103,7 +103,7 @@ class _Histogram:
 
         self._series: BoundedSeries[Add] = BoundedSeries(instrument, begin)
 
-    def series(self, values: Values) -> Add:
+    def adder(self, values: Values) -> Add:
         return self._series.of(values)
 
 
@@ -112,16 +112,16 @@ class _KeptHistogram:
 
     def __init__(self, meter: Meter, instrument: Instrument, kept: KeptHistograms) -> None:
         self._of_sdk = _Histogram(meter, instrument)
-        self._all = kept
+        self._all_kept = kept
         self._kept = kept.of(instrument)
 
-    def series(self, values: Values) -> Add:
-        kept, add = self._all, self._kept.series(values)
+    def adder(self, values: Values) -> Add:
+        kept, add = self._all_kept, self._kept.adder(values)
 
         def add_to_both(value: float) -> None:
             add(value)
             if kept.has_other_readers:
-                self._of_sdk.series(values)(value)
+                self._of_sdk.adder(values)(value)
 
         return add_to_both
 

@@ -19,9 +19,9 @@ Add = Callable[[float], None]
 class Recorder(Protocol):
     """OpenTelemetry, or Ray. To be called from any thread; must not wait."""
 
-    def series(self, instrument: Instrument, values: Values) -> Add:
-        """What adds to a counter, or to a histogram: to what it has of these labels. To be kept:
-        to find it takes longer than to add.
+    def adder(self, instrument: Instrument, values: Values) -> Add:
+        """What adds to a counter, or to a histogram: to what it has of these labels. To be kept,
+        as it may take longer to find than to call; raises nothing.
         """
 
     def show(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from opentelemetry.sdk.resources import Resource
@@ -23,10 +24,11 @@ class Dropped(NamedTuple):
 class RunSpan(ReadableSpan):
     """Of a run, an attempt or a call. Ids are in hexadecimal, times nanoseconds since the epoch.
 
-    Its attributes are ``shared``, which all attempts of a run have, and ``told``, of other names;
-    more were ``dropped``, as of its events. ``linked_ids`` are spans of the same trace, ``error``
-    is why it failed; ``None``: it did not. What the SDK makes of all this, an exporter of ours does
-    not need: it is made when it is read, under the names by which the SDK's class reads its parts.
+    Its attributes are ``shared``, which all attempts of a run have, and ``told``, of other names.
+    ``dropped``: that there were more of them, or more events. ``linked_ids`` are spans of the same
+    trace, ``error`` is why it failed; ``None``: it did not. What the SDK makes of all this, an
+    exporter of ours does not need: it is made when it is read, under the names by which the SDK's
+    class reads its parts.
     """
 
     def __init__(
@@ -52,8 +54,8 @@ class RunSpan(ReadableSpan):
         self.trace_id = trace_id
         self.span_id = span_id
         self.parent_id = parent_id
-        self.started_ns = started_ns
-        self.ended_ns = ended_ns
+        self.started_ns = self._start_time = started_ns
+        self.ended_ns = self._end_time = ended_ns
         self.shared = shared
         self.told = told
         self.dropped = dropped
@@ -62,18 +64,14 @@ class RunSpan(ReadableSpan):
         self.error = error
         self._resource = resource
         self._instrumentation_scope = scope
-
-    _instrumentation_info = None
-
-    @property
-    def _start_time(self) -> int:  # type: ignore[override]
-        return self.started_ns
+        self._instrumentation_info = None
 
     @property
-    def _end_time(self) -> int:  # type: ignore[override]
-        return self.ended_ns
+    def attributes_seen(self) -> Mapping[str, AttributeValue] | None:
+        """All of them, if a processor has read them: it may have changed them, too."""
+        return vars(self).get("_attributes")
 
-    @property
+    @cached_property
     def _attributes(self) -> Mapping[str, AttributeValue]:  # type: ignore[override]
         return {**self.shared, **self.told}
 

@@ -39,6 +39,8 @@ from stageflow_actors.telemetry.run_span import RunSpan
 
 _REMEMBERED = 4_096
 """Of each kind of what repeats."""
+_MOST_CHARACTERS = 128
+"""Of a value that is remembered: what is longer seldom repeats, and may be what somebody said."""
 _LENGTH_FIRST, _EIGHT_BYTES, _FOUR_BYTES = 2, 1, 5
 """Types of fields."""
 _OF_TRACE, _OF_SPAN = 16, 8
@@ -74,23 +76,30 @@ class SpanEncoding:
         self._scope: bytes = ScopeSpans(scope=PbScope(name=SCOPE)).SerializeToString()
         remembered = lru_cache(_REMEMBERED, typed=True)
         self._named, self._attribute = remembered(_named), remembered(_attribute)
-        self._latest = _Run("", {})
+        self._latest = _Trace("")
 
     def encode(self, span: RunSpan) -> Encoded:
         """What ``request`` takes. ``span`` has all that it will ever have."""
-        run = self._latest
-        if run.shared is not span.shared or run.trace_id != span.trace_id:
-            run = self._latest = _Run(span.trace_id, span.shared)
+        trace, told = self._latest, span.attributes_seen
+        if trace.trace_id != span.trace_id:
+            trace = self._latest = _Trace(span.trace_id)
+        if told is None:
+            shared, told = trace.encoded(span.shared), span.told
+        else:
+            shared = b""
         parts = [
-            run.encoded,
+            trace.id,
+            shared,
             self._named(span.name, span.kind),
             _SPAN_ID + bytes.fromhex(span.span_id),
             _STARTED + _whole(span.started_ns),
             _ENDED + _whole(span.ended_ns),
         ]
-        for name, value in span.told.items():
+        for name, value in told.items():
             if type(value) is float:  # seldom twice the same: the end of its field is the number
                 parts += self._attribute(name, 1.0)[:-8], _double(value)
+            elif type(value) is tuple or (type(value) is str and len(value) > _MOST_CHARACTERS):
+                parts.append(_attribute(name, value))
             else:
                 parts.append(self._attribute(name, value))
         if span.dropped is not None:
@@ -99,7 +108,7 @@ class SpanEncoding:
             parts.append(_encoded(counts))
         if span.parent_id is not None:
             parts.append(_PARENT_ID + bytes.fromhex(span.parent_id))
-        parts += [run.link + bytes.fromhex(linked_id) for linked_id in span.linked_ids]
+        parts += [trace.link + bytes.fromhex(linked_id) for linked_id in span.linked_ids]
         if span.events or span.error is not None:
             parts.append(_happened(span))
         return _field(ScopeSpans.SPANS_FIELD_NUMBER, b"".join(parts))
@@ -118,19 +127,28 @@ class SpanEncoding:
         return request
 
 
-class _Run:
-    """What the spans of one run share, encoded; ``link`` lacks the id of a span at its end."""
+class _Trace:
+    """What spans of one trace have in them, encoded; ``link`` lacks the id of a span at its end."""
 
-    __slots__ = ("encoded", "link", "shared", "trace_id")
+    __slots__ = ("_encoded", "id", "link", "trace_id")
 
-    def __init__(self, trace_id: str, shared: Mapping[str, AttributeValue]) -> None:
+    def __init__(self, trace_id: str) -> None:
         self.trace_id = trace_id
-        self.shared = shared
         known = bytes.fromhex(trace_id)
-        attributes = [_attribute(name, value) for name, value in shared.items()]
-        self.encoded = b"".join((_TRACE_ID, known, *attributes))
+        self.id = _TRACE_ID + known
         link = _LINK_FLAGS + _LINKED_TRACE_ID + known + _LINKED_ID
         self.link = bytes((_LINK, len(link) + _OF_SPAN)) + link
+        self._encoded: tuple[Mapping[str, AttributeValue], bytes] = {}, b""
+
+    def encoded(self, shared: Mapping[str, AttributeValue]) -> bytes:
+        """Once for all spans of a run, which come one after the other, calls between them."""
+        if not shared:
+            return b""
+        known, encoded = self._encoded
+        if known is not shared:
+            encoded = b"".join(_attribute(name, value) for name, value in shared.items())
+            self._encoded = shared, encoded
+        return encoded
 
 
 def _field(number: int, value: bytes) -> bytes:

@@ -255,8 +255,8 @@ class _Said:
         told = mapping_of(told.get(SPAN_CONTENTS, told))  # spans may say more than events, or less
         attributes, error, events = map(told.get, ("attributes", "error", "events"))
         self._attributes = mapping_of(attributes)
-        dropped = map(told.get, ("dropped_attributes", "dropped_events"))
-        self.dropped = Dropped(*map(_count, dropped))
+        dropped = Dropped(*map(_count, map(told.get, ("dropped_attributes", "dropped_events"))))
+        self.dropped = dropped if any(dropped) else None
         self.error: str | None = error if error is None else text_of(error)
         listed = events if isinstance(events, (list, tuple)) else ()
         self.events = [_said_event(each) for each in listed if isinstance(each, Mapping)]

@@ -74,6 +74,36 @@ async def test_a_server_that_holds_what_it_sent_last_is_given_nothing_to_hold(mo
     assert await bodies_after(bytes_sent=2**16, turns=1_000) == [(b"", True)]
 
 
+async def test_who_does_not_take_the_empty_body_does_not_keep_up(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(event_stream, "_MOMENT_S", 0.0)
+    monkeypatch.setattr(event_stream, "time", SimpleNamespace(monotonic=lambda: now))
+    sent, settings = [], ServingSettings()
+    one, other = (Entry(number, "stream.token", b"x" * 2**16) for number in (1, 2))
+
+    async def read(asked):
+        for _turn in range(1_000):
+            await asyncio.sleep(0)
+        is_next = asked.after == 1
+        unread = settings.max_unread_bytes + 1
+        return Entries((other,) if is_next else (), 2, unread, is_over=not is_next)
+
+    async def send(message):
+        nonlocal now
+        sent.append(message)
+        if message.get("body") == b"":
+            now += settings.patience_s + 1
+
+    service = SimpleNamespace(
+        settings=settings, streaming=lambda _tenant: nullcontext(), read=read, closed_unread=0
+    )
+    found = Entries((one,), 1, 0, is_over=False)
+    stream = EventStream(service, reading(SimpleNamespace(run_id=uuid4())), found)
+    await stream({}, asyncio.Event().wait, send)
+    assert service.closed_unread == 1
+    assert b"stream.closed" in sent[-2]["body"]
+
+
 async def test_nothing_more_is_sent_after_little_or_when_the_next_is_there(monkeypatch):
     monkeypatch.setattr(event_stream, "_MOMENT_S", 0.0)
     assert await bodies_after(bytes_sent=2**10, turns=1_000) == []

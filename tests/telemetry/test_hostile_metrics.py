@@ -58,6 +58,6 @@ def test_a_sum_stays_one_that_can_be_encoded():
     provider = MeterProvider([reader], shutdown_on_exit=False)
     recorder = OtelRecorder(provider)
     for _ in range(3):
-        recorder.series(Instruments.TOKENS, ("p", "a", "acme", "m", "input"))(2**63 - 1)
+        recorder.adder(Instruments.TOKENS, ("p", "a", "acme", "m", "input"))(2**63 - 1)
     encode_metrics(reader.get_metrics_data()).SerializeToString()
     provider.shutdown()

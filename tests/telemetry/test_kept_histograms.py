@@ -69,10 +69,10 @@ def kept():
 def record(provider, values=VALUES):
     recorder = OtelRecorder(provider)
     for value in values:
-        recorder.series(Instruments.ATTEMPTS, (*DUG, None))(1)
-        recorder.series(TOOK, DUG)(value)
-        recorder.series(Instruments.QUEUE_DURATION, ("garden", None))(value / 2)
-    recorder.series(TOOK, FAILED)(3)
+        recorder.adder(Instruments.ATTEMPTS, (*DUG, None))(1)
+        recorder.adder(TOOK, DUG)(value)
+        recorder.adder(Instruments.QUEUE_DURATION, ("garden", None))(value / 2)
+    recorder.adder(TOOK, FAILED)(3)
 
 
 def metrics_of(data):
@@ -119,8 +119,8 @@ def test_each_export_has_the_sums_since_the_beginning(kept):
     recorder = OtelRecorder(provider)
     seen = []
     for value in (1, 2):
-        recorder.series(Instruments.ATTEMPTS, (*DUG, None))(1)
-        recorder.series(TOOK, DUG)(value)
+        recorder.adder(Instruments.ATTEMPTS, (*DUG, None))(1)
+        recorder.adder(TOOK, DUG)(value)
         [[point]] = [m.data.data_points for _, m in metrics_of(exported()) if m.name == TOOK.name]
         seen.append(point)
     assert [(point.count, point.sum, point.min, point.max) for point in seen] == [
@@ -133,18 +133,18 @@ def test_each_export_has_the_sums_since_the_beginning(kept):
 
 def test_without_values_there_is_no_histogram(kept):
     provider, exported = kept
-    OtelRecorder(provider).series(Instruments.ATTEMPTS, (*DUG, None))(1)
+    OtelRecorder(provider).adder(Instruments.ATTEMPTS, (*DUG, None))(1)
     assert [metric.name for _, metric in metrics_of(exported())] == [Instruments.ATTEMPTS.name]
 
 
 def test_a_reader_that_is_added_later_has_histograms_and_no_exporter_has_them_twice(kept):
     provider, exported = kept
     recorder = OtelRecorder(provider)
-    recorder.series(Instruments.ATTEMPTS, (*DUG, None))(1)
-    recorder.series(TOOK, DUG)(1)
+    recorder.adder(Instruments.ATTEMPTS, (*DUG, None))(1)
+    recorder.adder(TOOK, DUG)(1)
     reader = InMemoryMetricReader()
     provider.add_metric_reader(reader)
-    recorder.series(TOOK, DUG)(2)
+    recorder.adder(TOOK, DUG)(2)
 
     def counts(data):
         found = [metric for _, metric in metrics_of(data) if metric.name == TOOK.name]
@@ -157,10 +157,10 @@ def test_a_reader_that_is_added_later_has_histograms_and_no_exporter_has_them_tw
 @pytest.mark.parametrize("odd", [-1, -math.inf, math.inf, math.nan])
 def test_what_no_bucket_is_for_spoils_no_sum(odd):
     histogram = KeptHistogram(TOOK)
-    histogram.series(DUG)(odd)
+    histogram.adder(DUG)(odd)
     assert histogram.all_series() == []
-    histogram.series(DUG)(2)
-    histogram.series(DUG)(odd)
+    histogram.adder(DUG)(2)
+    histogram.adder(DUG)(odd)
     [series] = histogram.all_series()
     assert (sum(series.counts), series.total, series.least, series.most) == (1, 2, 2, 2)
 
@@ -168,7 +168,7 @@ def test_what_no_bucket_is_for_spoils_no_sum(odd):
 def test_threads_lose_no_value():
     histogram = KeptHistogram(TOOK)
     threads = [
-        threading.Thread(target=lambda: [histogram.series(DUG)(0.5) for _ in range(2_000)])
+        threading.Thread(target=lambda: [histogram.adder(DUG)(0.5) for _ in range(2_000)])
         for _ in range(4)
     ]
     for thread in threads:

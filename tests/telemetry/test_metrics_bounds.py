@@ -55,7 +55,7 @@ def test_ten_thousand_names_are_two_hundred_series_and_nothing_is_lost(
         if instrument.kind is Kind.GAUGE:
             recorder.show(instrument, 1, values, "one")
         else:
-            recorder.series(instrument, values)(1)
+            recorder.adder(instrument, values)(1)
     found = points(instrument)
     assert 2 < len(found) <= MOST_SERIES
     (warning,) = caplog.messages
@@ -69,7 +69,7 @@ def test_ten_thousand_names_are_two_hundred_series_and_nothing_is_lost(
 def test_what_is_kept_has_a_bound_too(recorded):
     recorder, points = recorded
     for number in range(NAMES):
-        recorder.series(Instruments.COST, (f"p{number}", "s", "acme", "m", f"C{number}"))(1)
+        recorder.adder(Instruments.COST, (f"p{number}", "s", "acme", "m", f"C{number}"))(1)
     found = points(Instruments.COST)
     assert len(found) <= MOST_SERIES
     assert sum(value for _, value in found) == NAMES
@@ -80,7 +80,7 @@ def test_what_stands_for_others_keeps_outcomes_apart(recorded):
     for number in range(NAMES):
         outcome = ("completed", "failed")[number % 2]
         error = (None, "ValueError")[number % 2]
-        recorder.series(Instruments.ATTEMPTS, (f"p{number}", "s", outcome, error))(1)
+        recorder.adder(Instruments.ATTEMPTS, (f"p{number}", "s", outcome, error))(1)
     rest = [
         each
         for each, _ in points(Instruments.ATTEMPTS)
@@ -93,7 +93,7 @@ def test_what_stands_for_others_keeps_outcomes_apart(recorded):
 def test_series_that_are_known_stay_what_they_were(recorded):
     recorder, points = recorded
     for number in (*range(NAMES), 0):
-        recorder.series(Instruments.REFUSED, (f"p{number}",))(1)
+        recorder.adder(Instruments.REFUSED, (f"p{number}",))(1)
     counts = {each["stageflow.pipeline.name"]: value for each, value in points(Instruments.REFUSED)}
     assert counts["p0"] == 2
 

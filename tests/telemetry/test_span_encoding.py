@@ -1,5 +1,6 @@
 """What is encoded here is what the SDK would have sent, to the last field."""
 
+import sys
 from itertools import product
 
 import pytest
@@ -114,6 +115,23 @@ def test_runs_whose_spans_come_by_turns_are_kept_apart():
     made = [a_span(trace_id=trace, shared=each, linked_ids=linked) for each, trace in turns]
     request = encoding.request([encoding.encode(span) for span in made])
     assert ExportTraceServiceRequest.FromString(request) == encode_spans(made)
+
+
+def test_what_a_processor_has_changed_is_what_is_sent():
+    encoding = SpanEncoding(RESOURCE)
+    span = a_span(shared={"stageflow.run.id": "a"}, told={"said": "a secret"})
+    span._attributes["said"] = "[REDACTED]"
+    request = encoding.request([encoding.encode(span)])
+    assert ExportTraceServiceRequest.FromString(request) == encode_spans([span])
+    assert b"secret" not in request
+
+
+@pytest.mark.parametrize("told", [lambda text: text, lambda text: (text, "more")])
+def test_what_was_said_is_not_kept_once_it_is_encoded(told):
+    encoding, text = SpanEncoding(RESOURCE), "said " * 100
+    before = sys.getrefcount(text)
+    encoding.encode(a_span(told={"said": told(text)}))
+    assert sys.getrefcount(text) == before
 
 
 def test_spans_of_others_are_in_the_same_request():
