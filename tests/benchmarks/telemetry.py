@@ -41,10 +41,11 @@ async def rows(effort: Effort) -> AsyncIterator[Row]:
             ("the sink hangs", {}, EVERYTHING, SINK_HANGS),
         ):
             bad = await stack.enter_async_context(_program(variables, *args))
+            await bad.ask("paced")()
+            before = await bad.ask("memory")()
             paced = await compare(bad.ask("paced"), off.ask("paced"), rounds)
             row = f"Stages of 5 ms, {name}"
             yield rate_figure(row, "runs/s", _EXPORTED, paced, at_least=0.9)
-            before = await bad.ask("memory")()
             for _ in range(effort.pairs):
                 await bad.ask("paced")()
             grown = await bad.ask("memory")() - before
