@@ -132,10 +132,11 @@ class EventStream(Response):
             after = found.after
 
     async def _relieved(self, send: Send, working: Coroutine[Any, Any, Entries]) -> Entries:
-        """What is read. If that takes a moment, an empty body is sent after much: clients see
-        nothing of it, and a server that holds what it sent last has nothing to hold.
+        """What is read. If that takes a moment, an empty body is sent after much, where streams
+        have a bound, as the server takes whatever it is sent: clients see nothing of it, and what
+        holds the last that it was sent has nothing to hold.
         """
-        if self._held_bytes < _MUCH_HELD:
+        if self._held_bytes < _MUCH_HELD or self._service.settings.max_stream_bytes is None:
             return await working
         read = asyncio.ensure_future(working)
         try:

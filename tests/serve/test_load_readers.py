@@ -25,7 +25,8 @@ SETTINGS = SOON.model_copy(
         "max_stream_bytes": MIB,
         "max_streams_per_tenant": 1_000,
         "max_live_runs_per_tenant": 1_000,
-        "max_tape_bytes": 2 * MIB,
+        "max_tape_bytes": 8 * MIB,  # every run is kept whole until its stream is closed
+        "max_kept_bytes": 2_000 * MIB,
         "heartbeat_s": 60.0,
         "patience_s": 60.0,  # no stream ends because this machine has other work to do
     }

@@ -45,7 +45,7 @@ async def test_nothing_that_was_sent_is_held_while_the_next_is_waited_for():
     assert held == [[False], [False, False]]
 
 
-async def bodies_after(bytes_sent, turns):
+async def bodies_after(bytes_sent, turns, most=2**20):
     """What is sent of an entry of so many bytes, and while the next takes so many turns."""
     sent = []
 
@@ -57,9 +57,8 @@ async def bodies_after(bytes_sent, turns):
     async def send(message):
         sent.append(message)
 
-    service = SimpleNamespace(
-        settings=ServingSettings(), streaming=lambda _tenant: nullcontext(), read=read
-    )
+    settings = ServingSettings(max_stream_bytes=most)
+    service = SimpleNamespace(settings=settings, streaming=lambda _tenant: nullcontext(), read=read)
     entry = Entry(1, "stream.token", b"x" * bytes_sent)
     found = Entries((entry,), 1, 0, is_over=False)
     stream = EventStream(service, reading(SimpleNamespace(run_id=uuid4())), found)
@@ -78,7 +77,7 @@ async def test_who_does_not_take_the_empty_body_does_not_keep_up(monkeypatch):
     now = 0.0
     monkeypatch.setattr(event_stream, "_MOMENT_S", 0.0)
     monkeypatch.setattr(event_stream, "time", SimpleNamespace(monotonic=lambda: now))
-    sent, settings = [], ServingSettings()
+    sent, settings = [], ServingSettings(max_stream_bytes=2**20)
     one, other = (Entry(number, "stream.token", b"x" * 2**16) for number in (1, 2))
 
     async def read(asked):
@@ -108,3 +107,4 @@ async def test_nothing_more_is_sent_after_little_or_when_the_next_is_there(monke
     monkeypatch.setattr(event_stream, "_MOMENT_S", 0.0)
     assert await bodies_after(bytes_sent=2**10, turns=1_000) == []
     assert await bodies_after(bytes_sent=2**16, turns=0) == []
+    assert await bodies_after(bytes_sent=2**16, turns=1_000, most=None) == []
