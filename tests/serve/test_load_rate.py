@@ -101,14 +101,15 @@ def check_refusal(answer: Answer) -> None:
 
 @counts
 async def test_a_tenant_gets_its_share_whatever_it_offers(capped, is_full, capsys):
-    calm_s, storm_s = (15, 60) if is_full else (0.5, 2)
+    calm_s, storm_s, recovery_s = (15, 60, RECOVERY_S) if is_full else (0.5, 2, 0.5)
     await steadily(capped, CALM, 0.5)  # what is made once is there
     calm = await steadily(capped, CALM, calm_s)
     storm, beside = await asyncio.gather(
         at_once(capped, OFFERED, storm_s), steadily(capped, CALM, storm_s, "eve")
     )
-    after = await steadily(capped, CALM, 2 * RECOVERY_S if is_full else 0.5)
-    later = [each for each in after if each.asked >= RECOVERY_S] if is_full else after
+    after = await steadily(capped, CALM, 2 * recovery_s)
+    later = [each for each in after if each.asked >= recovery_s]  # before, the storm has had all
+    assert later
     runs = admitted(storm)
     lasted = max(each.asked + each.took for each in storm)
     if is_full:
