@@ -6,8 +6,8 @@ By the process that holds the run: an attempt whose process was killed is counte
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from stageflow_actors.model.events import RUN_REFUSED
@@ -32,8 +32,6 @@ _USAGE = (
     (semconv.GEN_AI_USAGE_INPUT_TOKENS, "input"),
     (semconv.GEN_AI_USAGE_OUTPUT_TOKENS, "output"),
 )
-
-
 _REMEMBERED = 4_096
 """Series that are not looked up again."""
 
@@ -45,13 +43,13 @@ class MetricsWriter:
         self._recorders = recorders
         self._measured = measured
         self._has_warned = False
-        self._adders = lru_cache(_REMEMBERED)(partial(_adders, recorders))
+        self._adder: Callable[..., Add] = lru_cache(_REMEMBERED)(_adder)
 
     def record(self, instrument: Instrument, value: float, *values: str | None) -> None:
         """Add ``value`` to a counter or a histogram."""
-        for add in self._adders(instrument, values):
+        for recorder in self._recorders:
             try:
-                add(value)
+                self._adder(recorder, instrument, values)(value)
             except Exception as error:
                 self._warn_once(error)
 
@@ -134,10 +132,8 @@ class MetricsWriter:
             logger.warning("Metrics could not be recorded; runs go on.", exc_info=error)
 
 
-def _adders(
-    recorders: Sequence[Recorder], instrument: Instrument, values: Values
-) -> tuple[Add, ...]:
-    return tuple(each.adder(instrument, values) for each in recorders)
+def _adder(recorder: Recorder, instrument: Instrument, values: Values) -> Add:
+    return recorder.adder(instrument, values)
 
 
 def _name(value: Any) -> str | None:

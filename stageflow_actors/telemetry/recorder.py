@@ -21,7 +21,7 @@ class Recorder(Protocol):
 
     def adder(self, instrument: Instrument, values: Values) -> Add:
         """What adds to a counter, or to a histogram: to what it has of these labels. To be kept,
-        as it may take longer to find than to call; raises nothing.
+        as it may take longer to find than to call.
         """
 
     def show(

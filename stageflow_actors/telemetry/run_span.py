@@ -17,8 +17,8 @@ from stageflow_actors.telemetry.attributes import AttributeValue
 class Dropped(NamedTuple):
     """How many attributes and events there was no room for."""
 
-    attributes: int = 0
-    events: int = 0
+    attributes: int
+    events: int
 
 
 class RunSpan(ReadableSpan):

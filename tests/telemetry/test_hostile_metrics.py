@@ -9,6 +9,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from stageflow_actors import Pipeline
 from stageflow_actors.telemetry.instruments import Instruments
+from stageflow_actors.telemetry.measured import Measured
+from stageflow_actors.telemetry.metrics import MetricsWriter
 from stageflow_actors.telemetry.otel_metrics import OtelRecorder
 from tests.telemetry.metrics_seen import SeenMetrics, results_of
 
@@ -61,3 +63,27 @@ def test_a_sum_stays_one_that_can_be_encoded():
         recorder.adder(Instruments.TOKENS, ("p", "a", "acme", "m", "input"))(2**63 - 1)
     encode_metrics(reader.get_metrics_data()).SerializeToString()
     provider.shutdown()
+
+
+class Raises:
+    """A place that takes nothing, and cannot even say so in time."""
+
+    def adder(self, instrument, values):
+        raise OSError("gone")
+
+
+class Keeps:
+    def __init__(self):
+        self.kept = []
+
+    def adder(self, instrument, values):
+        return self.kept.append
+
+
+def test_a_recorder_that_raises_costs_no_other_anything(caplog):
+    keeps = Keeps()
+    writer = MetricsWriter([Raises(), keeps], Measured())
+    for value in (1, 2):
+        writer.record(Instruments.REFUSED, value, "p")
+    assert keeps.kept == [1, 2]
+    assert len(caplog.records) == 1
