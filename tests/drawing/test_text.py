@@ -8,6 +8,7 @@ from stageflow_actors.drawing.ordering import order_layers
 from stageflow_actors.drawing.scene import Direction
 from stageflow_actors.drawing.text import to_text
 from stageflow_actors.drawing.text_graph import draw_down, draw_to_the_right
+from tests.counted import few_or_many
 from tests.drawing.shapes import diagram, diagrams, edges_by_name
 from tests.drawing.tracing import Picture
 
@@ -151,28 +152,18 @@ def canvas_of(draw, drawn):
     return draw(drawn, layered, order_layers(layered))
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
-def test_reading_the_lines_to_the_right_gives_exactly_the_edges(count):
-    @settings(max_examples=count)
-    @given(diagrams())
-    def check(drawn):
-        canvas = canvas_of(draw_to_the_right, drawn)
-        assert canvas is not None
-        assert Picture(canvas.rows(), "R").edges() == edges_by_name(drawn)
-
-    check()
+@few_or_many(diagrams())
+def test_reading_the_lines_to_the_right_gives_exactly_the_edges(drawn):
+    canvas = canvas_of(draw_to_the_right, drawn)
+    assert canvas is not None
+    assert Picture(canvas.rows(), "R").edges() == edges_by_name(drawn)
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
-def test_reading_the_lines_down_gives_exactly_the_edges(count):
-    @settings(max_examples=count)
-    @given(diagrams())
-    def check(drawn):
-        canvas = canvas_of(draw_down, drawn)
-        assert canvas is not None
-        assert Picture(canvas.rows(), "D").edges() == edges_by_name(drawn)
-
-    check()
+@few_or_many(diagrams())
+def test_reading_the_lines_down_gives_exactly_the_edges(drawn):
+    canvas = canvas_of(draw_down, drawn)
+    assert canvas is not None
+    assert Picture(canvas.rows(), "D").edges() == edges_by_name(drawn)
 
 
 @settings(max_examples=100, deadline=None)

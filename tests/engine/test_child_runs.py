@@ -5,11 +5,11 @@ import pickle
 from dataclasses import FrozenInstanceError
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stageflow_actors.engine.child_runs import ChildRun, ChildRunMetrics, ChildRunTracker
 from stageflow_actors.model.results import RunStatus
+from tests.counted import few_or_many
 
 OK = RunStatus.OK
 ENDS = list(RunStatus)
@@ -277,24 +277,19 @@ def said(call, *args, **kwargs):
         return ValueError
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
-def test_it_agrees_with_a_model_that_has_only_a_list(count):
-    @settings(max_examples=count)
-    @given(st.lists(STEPS, max_size=40))
-    def check(steps):
-        tracker, naive = ChildRunTracker(), NaiveTracker()
-        for step, *args in steps:
-            if step == "register":
-                parent, child, depth = args
-                told = said(tracker.register, parent, child, pipeline="p", stage="s", depth=depth)
-                assert told == said(naive.register, parent, child, depth)
-            else:
-                assert tracker.unregister(*args) == naive.unregister(*args)
-            for run in RUNS:
-                assert tracker.parent(run) == naive.parent(run)
-                assert tracker.root(run) == naive.root(run)
-                assert tracker.children(run) == tuple(naive.children(run))
-                assert tracker.descendants(run) == tuple(naive.descendants(run))
-            assert tracker.metrics.to_dict() == naive.metrics()
-
-    check()
+@few_or_many(st.lists(STEPS, max_size=40))
+def test_it_agrees_with_a_model_that_has_only_a_list(steps):
+    tracker, naive = ChildRunTracker(), NaiveTracker()
+    for step, *args in steps:
+        if step == "register":
+            parent, child, depth = args
+            told = said(tracker.register, parent, child, pipeline="p", stage="s", depth=depth)
+            assert told == said(naive.register, parent, child, depth)
+        else:
+            assert tracker.unregister(*args) == naive.unregister(*args)
+        for run in RUNS:
+            assert tracker.parent(run) == naive.parent(run)
+            assert tracker.root(run) == naive.root(run)
+            assert tracker.children(run) == tuple(naive.children(run))
+            assert tracker.descendants(run) == tuple(naive.descendants(run))
+        assert tracker.metrics.to_dict() == naive.metrics()

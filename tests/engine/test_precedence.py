@@ -3,11 +3,11 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stageflow_actors.engine.state import RunPhase
 from stageflow_actors.engine.verdict import Cause, CauseKind, decisive
+from tests.counted import few_or_many
 from tests.engine.scene import Scene
 
 FLAT = {"a": "", "b": "", "c": "", "d": ""}
@@ -124,15 +124,10 @@ def random_ticks(draw):
     return [facts[:first], facts[first:second], facts[second:]]
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
-def test_the_order_of_facts_within_a_tick_does_not_change_the_outcome(count):
-    @settings(max_examples=count)
-    @given(random_ticks(), st.randoms())
-    def check(ticks, random):
-        shuffled = [random.sample(facts, len(facts)) for facts in ticks]
-        assert outcome(shuffled) == outcome(ticks)
-
-    check()
+@few_or_many(random_ticks(), st.randoms())
+def test_the_order_of_facts_within_a_tick_does_not_change_the_outcome(ticks, random):
+    shuffled = [random.sample(facts, len(facts)) for facts in ticks]
+    assert outcome(shuffled) == outcome(ticks)
 
 
 def test_of_stages_that_answer_a_cancel_in_one_tick_the_first_of_the_plan_is_named():

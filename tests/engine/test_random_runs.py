@@ -4,9 +4,9 @@ from collections import Counter
 from random import Random
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.counted import few_or_many
 from tests.engine.random_runs import RandomRun
 
 TRIED = [
@@ -53,14 +53,9 @@ TRIED = [
 ]
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
-def test_the_engine_agrees_with_the_naive_model(count):
-    @settings(max_examples=count)
-    @given(st.randoms(use_true_random=False))
-    def check(random):
-        RandomRun(random).play()
-
-    check()
+@few_or_many(st.randoms(use_true_random=False))
+def test_the_engine_agrees_with_the_naive_model(random):
+    RandomRun(random).play()
 
 
 FEW, MANY = (1_500, 1), (15_000, 20)

@@ -1,11 +1,11 @@
 """What runs again when a guard rejects, and what has to wait until it has let pass."""
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stageflow_actors import PolicyError
 from stageflow_actors.model.policies.guard import GuardRetryPolicy
+from tests.counted import few_or_many
 from tests.engine.graphs import plan_of
 from tests.engine.random_graphs import random_graph
 from tests.model.counting import calls_made_by
@@ -163,30 +163,23 @@ def reached(edges, start):
     return found
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
-def test_whatever_the_graph_nothing_outside_of_a_region_works_on_what_may_be_rejected(count):
-    @settings(max_examples=count)
-    @given(st.randoms(use_true_random=False))
-    def check(random):
-        plan = plan_of(random_graph(random, most=12))
-        before = [(*stage.strict, *stage.after_any) for stage in plan.stages]
-        after = [stage.dependents for stage in plan.stages]
-        for index, stage in enumerate(plan.stages):
-            if stage.guard is None:
-                continue
-            between = reached(after, stage.guard.producer) & reached(before, index)
-            region = {stage.guard.producer, *between, index}
-            assert set(stage.guard.region) == region
-            outside = [each for each in range(len(before)) if each not in region]
-            readers = [each for each in outside if region & set(before[each])]
-            assert all(index in before[each] for each in readers)
-            strict = [
-                each for each in readers if (region - {index}) & set(plan.stages[each].strict)
-            ]
-            of_own = [each for each in strict if index not in plan.stages[each].after_any]
-            assert all(index in plan.stages[each].strict for each in of_own)
-
-    check()
+@few_or_many(st.randoms(use_true_random=False))
+def test_whatever_the_graph_nothing_outside_of_a_region_works_on_what_may_be_rejected(random):
+    plan = plan_of(random_graph(random, most=12))
+    before = [(*stage.strict, *stage.after_any) for stage in plan.stages]
+    after = [stage.dependents for stage in plan.stages]
+    for index, stage in enumerate(plan.stages):
+        if stage.guard is None:
+            continue
+        between = reached(after, stage.guard.producer) & reached(before, index)
+        region = {stage.guard.producer, *between, index}
+        assert set(stage.guard.region) == region
+        outside = [each for each in range(len(before)) if each not in region]
+        readers = [each for each in outside if region & set(before[each])]
+        assert all(index in before[each] for each in readers)
+        strict = [each for each in readers if (region - {index}) & set(plan.stages[each].strict)]
+        of_own = [each for each in strict if index not in plan.stages[each].after_any]
+        assert all(index in plan.stages[each].strict for each in of_own)
 
 
 def test_planning_twice_as_many_guards_of_their_own_makes_calls_in_proportion_to_guards_and_edges():

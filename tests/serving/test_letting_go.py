@@ -19,6 +19,14 @@ class Name(str):
     """The type of an entry, which shows whether that is still there."""
 
 
+def stream_of(settings, read, found):
+    """A service, and a stream of it that sends ``found`` and what is read then."""
+    service = SimpleNamespace(
+        settings=settings, streaming=lambda _tenant: nullcontext(), read=read, closed_unread=0
+    )
+    return service, EventStream(service, reading(SimpleNamespace(run_id=uuid4())), found)
+
+
 async def test_nothing_that_was_sent_is_held_while_the_next_is_waited_for():
     made, held = [], []
 
@@ -36,11 +44,7 @@ async def test_nothing_that_was_sent_is_held_while_the_next_is_waited_for():
     async def send(_message):
         pass
 
-    service = SimpleNamespace(
-        settings=ServingSettings(), streaming=lambda _tenant: nullcontext(), read=read
-    )
-    run = SimpleNamespace(run_id=uuid4())
-    stream = EventStream(service, reading(run), entries(1))
+    _service, stream = stream_of(ServingSettings(), read, entries(1))
     await stream({}, asyncio.Event().wait, send)
     assert held == [[False], [False, False]]
 
@@ -57,11 +61,9 @@ async def bodies_after(bytes_sent, turns, most=2**20):
     async def send(message):
         sent.append(message)
 
-    settings = ServingSettings(max_stream_bytes=most)
-    service = SimpleNamespace(settings=settings, streaming=lambda _tenant: nullcontext(), read=read)
     entry = Entry(1, "stream.token", b"x" * bytes_sent)
     found = Entries((entry,), 1, 0, is_over=False)
-    stream = EventStream(service, reading(SimpleNamespace(run_id=uuid4())), found)
+    _service, stream = stream_of(ServingSettings(max_stream_bytes=most), read, found)
     await stream({}, asyncio.Event().wait, send)
     assert sent[1]["body"] == frame(entry)
     assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
@@ -93,11 +95,8 @@ async def test_who_does_not_take_the_empty_body_does_not_keep_up(monkeypatch):
         if message.get("body") == b"":
             now += settings.patience_s + 1
 
-    service = SimpleNamespace(
-        settings=settings, streaming=lambda _tenant: nullcontext(), read=read, closed_unread=0
-    )
     found = Entries((one,), 1, 0, is_over=False)
-    stream = EventStream(service, reading(SimpleNamespace(run_id=uuid4())), found)
+    service, stream = stream_of(settings, read, found)
     await stream({}, asyncio.Event().wait, send)
     assert service.closed_unread == 1
     assert b"stream.closed" in sent[-2]["body"]

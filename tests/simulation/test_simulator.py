@@ -23,6 +23,7 @@ from stageflow_actors.testing import (
     simulate,
     violations,
 )
+from tests.counted import few_or_many
 
 SMALL, FULL = 300, 10_000
 DIGEST = """
@@ -72,14 +73,9 @@ def test_no_rule_is_broken_and_every_fault_happens_often():
     assert rare(faults_of(map(play, range(FULL))), 1_000) == {}
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.stress)])
-def test_no_rule_is_broken_whatever_the_seed(count):
-    @settings(max_examples=count)
-    @given(st.integers(min_value=0, max_value=2**63))
-    def check(seed):
-        play(seed)
-
-    check()
+@few_or_many(st.integers(min_value=0, max_value=2**63))
+def test_no_rule_is_broken_whatever_the_seed(seed):
+    play(seed)
 
 
 @settings(deadline=None, max_examples=100)
