@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from stageflow_actors.model.ancestry import Ancestry
 from stageflow_actors.model.frozen import FrozenDict
+from stageflow_actors.model.identity import rfc3339
 from stageflow_actors.model.snapshot import ContextSnapshot
 from stageflow_actors.model.trace import TraceContext
 
@@ -126,7 +125,7 @@ def event_data(event: Event, labels: Labels) -> dict[str, Any]:
     type_, seq, at, stage, attempt, own, origin = event
     if origin is not None:
         labels, seq = origin
-    data = {**own, **labels, "seq": seq, "timestamp": _iso(at)}
+    data = {**own, **labels, "seq": seq, "timestamp": rfc3339(at)}
     if stage is not None:
         data["stage"] = stage
         data["attempt"] = attempt
@@ -135,12 +134,6 @@ def event_data(event: Event, labels: Labels) -> dict[str, Any]:
     for name in _OWN_FIELDS.get(type_, ()):
         data[name] = own.get(name, data.get(name))
     return data
-
-
-@lru_cache(maxsize=256)
-def _iso(at: float) -> str:
-    """Remembered, as what happens in one turn of a run has one time."""
-    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def run_labels(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,12 @@ def new_id() -> UUID:
 def utc_now() -> datetime:
     """The current time, with its zone."""
     return datetime.now(UTC)
+
+
+@lru_cache(maxsize=256)
+def rfc3339(seconds: float) -> str:
+    """Seconds since the Unix epoch as RFC 3339 text; what happens in one turn has one time."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 class RunIdentity(FrozenModel):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from stageflow_actors.model.events import Event
+from stageflow_actors.model.identity import rfc3339
 from stageflow_actors.model.output import StageOutput
 from stageflow_actors.model.results import RunResult, RunStatus, StageFailure
 from stageflow_actors.serving.plain import plain
@@ -37,8 +37,8 @@ def result_document(result: RunResult, *, reveal: bool) -> dict[str, Any]:
         },
         "timings": {
             name: {
-                "started_at": moment(each.started_at),
-                "ended_at": moment(each.ended_at),
+                "started_at": rfc3339(each.started_at),
+                "ended_at": rfc3339(each.ended_at),
                 "duration_ms": each.duration_ms,
             }
             for name, each in result.timings.items()
@@ -66,16 +66,11 @@ def event_document(event: Event, *, reveal: bool) -> dict[str, Any]:
     return {
         "type": event.type,
         "seq": event.seq,
-        "at": moment(event.at),
+        "at": rfc3339(event.at),
         "stage": event.stage,
         "attempt": event.attempt,
         "data": plain(data),
     }
-
-
-def moment(seconds: float) -> str:
-    """Seconds since the Unix epoch as an RFC 3339 time."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _output(output: StageOutput, failure: StageFailure | None, *, reveal: bool) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from stageflow_actors.model.identity import rfc3339
 from stageflow_actors.model.streaming import StreamPiece
-from stageflow_actors.serving.documents import moment
 from stageflow_actors.serving.plain import plain
 
 PIECE = "stream.token"
@@ -21,7 +21,7 @@ def piece_parts(piece: StreamPiece) -> tuple[dict[str, Any], bytes | None]:
     document: dict[str, Any] = {
         "type": PIECE,
         "piece": piece.seq,
-        "at": moment(piece.at),
+        "at": rfc3339(piece.at),
         "stage": piece.stage,
         "attempt": piece.attempt,
         "audience": piece.audience.value,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, time
 from decimal import Decimal
@@ -18,6 +18,7 @@ _MAX_DEPTH = 100
 _MAX_PARTS = 250_000
 _MAX_INTEGER = 2**63
 _CUT = "<cut>"
+_SCALARS = frozenset({str, int, float})  # what most values are made of
 
 
 def plain(value: Any) -> Any:
@@ -42,28 +43,34 @@ class _Reduction:
         self._parts_left -= 1
         if self._parts_left < 0:
             return _CUT
-        if value is None or isinstance(value, bool):
+        kind = type(value)
+        if value is None or kind is bool:
             return value
-        if type(value) is float and math.isfinite(value):
-            return value  # what long lists are made of
+        if kind in _SCALARS:
+            return _scalar(value)
         try:
-            if isinstance(value, Enum):
-                return self.reduce(value.value, depth_left)
-            if isinstance(value, str | int | float):
-                return _scalar(value)
-            if isinstance(value, date | time):
-                return value.isoformat()
-            if isinstance(value, UUID | Decimal):
-                return str(value)
-            if isinstance(value, bytes | bytearray | memoryview):
-                return {"base64": base64.b64encode(value).decode("ascii")}
-            return self._container(value, depth_left - 1) if depth_left else _named(value)
+            return self._reduced(value, depth_left)
         except Exception:  # a container or a model of the user's may raise anything
             return _named(value)
 
+    def _reduced(self, value: Any, depth_left: int) -> Any:
+        if isinstance(value, dict) and depth_left:
+            return self._object(_items_of(value), depth_left - 1)
+        if isinstance(value, Enum):
+            return self.reduce(value.value, depth_left)
+        if isinstance(value, str | int | float):
+            return _scalar(value)
+        if isinstance(value, date | time):
+            return value.isoformat()
+        if isinstance(value, UUID | Decimal):
+            return str(value)
+        if isinstance(value, bytes | bytearray | memoryview):
+            return {"base64": base64.b64encode(value).decode("ascii")}
+        return self._container(value, depth_left - 1) if depth_left else _named(value)
+
     def _container(self, value: Any, depth_left: int) -> Any:
         if isinstance(value, Mapping):
-            return self._object(((_key(key), item) for key, item in value.items()), depth_left)
+            return self._object(_items_of(value), depth_left)
         if isinstance(value, BaseModel):
             names = [*type(value).model_fields]
         elif is_dataclass(value) and not isinstance(value, type):
@@ -93,6 +100,10 @@ class _Reduction:
         return made
 
 
+def _items_of(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    return ((_key(key), item) for key, item in value.items())
+
+
 def _scalar(value: float | str) -> Any:
     if isinstance(value, str):
         return _text(value)
@@ -109,6 +120,8 @@ def _text(value: str) -> str:
 
 
 def _key(key: Any) -> str:
+    if type(key) is str:
+        return _text(key)
     if isinstance(key, Enum):
         key = key.value
     return _text(str(key)) if isinstance(key, str | int | float | UUID) else _named(key)

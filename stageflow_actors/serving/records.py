@@ -12,10 +12,11 @@ from uuid import UUID
 
 from stageflow_actors.actors.handle import RunHandle
 from stageflow_actors.errors import AdmissionRefusedError
+from stageflow_actors.model.identity import rfc3339
 from stageflow_actors.model.results import RunResult
 from stageflow_actors.model.streaming import StreamPiece
 from stageflow_actors.serving.desk import RUNNING, Entry, RunKey, Shown
-from stageflow_actors.serving.documents import event_document, moment, result_document
+from stageflow_actors.serving.documents import event_document, result_document
 from stageflow_actors.serving.pieces import PIECE, piece_parts
 from stageflow_actors.serving.settings import ServingSettings
 from stageflow_actors.serving.tape import ENDED, Tape, to_json
@@ -90,7 +91,7 @@ class RunRecord:
         self._recording: asyncio.Future[Any] | None = None
         self._paces: dict[str, int] = {}
         self._is_cancelling = False
-        self._news = asyncio.Event()
+        self._news: asyncio.Event | None = None
         self._settings = settings
         self._prefix = prefix
         self._started_at = time.time()
@@ -139,6 +140,8 @@ class RunRecord:
 
     def news(self) -> Awaitable[Any]:
         """Waits for the next entry, or the end. To be had before one looks."""
+        if self._news is None:
+            self._news = asyncio.Event()
         return self._news.wait()
 
     def pace(self, reader: str, number: int) -> None:
@@ -182,7 +185,7 @@ class RunRecord:
             **traced,
             "pipeline": self.served_as,
             "state": self.state,
-            "started_at": moment(self._started_at),
+            "started_at": rfc3339(self._started_at),
             "links": {"self": path, "events": f"{path}/events"},
         }
 
@@ -204,7 +207,7 @@ class RunRecord:
     def _end(self, result: RunResult) -> None:
         self.refusal = refusal_of(result)
         self.state, self._started_at = result.status.value, result.started_at
-        ended = {"ended_at": moment(result.ended_at), "duration_ms": result.duration_ms}
+        ended = {"ended_at": rfc3339(result.ended_at), "duration_ms": result.duration_ms}
         told = result_document(result, reveal=self._settings.reveal_failures)
         self.document = to_json({**self._head(), "cancelling": False, **ended, "result": told})
         last: dict[str, Any] = {"run_id": str(self.run_id), "state": self.state}
@@ -228,7 +231,7 @@ class RunRecord:
                 self.tape.append_piece(PIECE, document, piece.audience, blob)
                 self._tell()
                 while self._is_far_ahead():
-                    await self._news.wait()
+                    await self.news()
 
     def _is_far_ahead(self) -> bool:
         """Of everybody who sets the pace."""
@@ -238,8 +241,9 @@ class RunRecord:
         return unread > self._settings.stream_window_bytes
 
     def _tell(self) -> None:
-        told, self._news = self._news, asyncio.Event()
-        told.set()
+        told, self._news = self._news, None
+        if told is not None:
+            told.set()
 
 
 def refusal_of(result: RunResult) -> AdmissionRefusedError | None:

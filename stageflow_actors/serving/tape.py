@@ -7,9 +7,12 @@ comes back with that number goes on where it was.
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import pydantic_core
 
 from stageflow_actors.model.streaming import Audience
 from stageflow_actors.serving.desk import Entry
@@ -20,6 +23,7 @@ ENDED = "run.ended"
 """The type of the last entry of every run."""
 
 _MAX_TYPE = 200
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 class Tape:
@@ -118,6 +122,12 @@ class Tape:
 
 
 def to_json(document: Mapping[str, Any]) -> bytes:
-    """``document``, which has only what JSON has."""
-    made = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return made.encode("ascii")
+    """``document``, which has only what JSON has, in ASCII: some readers of events take others of
+    Unicode's line ends for the end of a line.
+    """
+    made = pydantic_core.to_json(document, inf_nan_mode="null")
+    return made if made.isascii() else _BEYOND_ASCII.sub(_escaped, made.decode()).encode("ascii")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]

@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from stageflow_actors.model.identity import rfc3339
 from stageflow_actors.telemetry.log_context import ENRICHED, EXECUTION_IDS, enrich
 from stageflow_actors.telemetry.log_values import plain_value, text_of
 
@@ -45,7 +46,7 @@ class JSONLogFormatter(logging.Formatter):
         enrich(record)
         given = record.__dict__
         fields: dict[str, Any] = {
-            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "timestamp": rfc3339(record.created),
             "level": record.levelname,
             "logger": text_of(record.name),
             "message": message_of(record),

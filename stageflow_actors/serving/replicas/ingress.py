@@ -14,6 +14,7 @@ from stageflow_actors.serving.application import app_of
 from stageflow_actors.serving.desk import Desk
 from stageflow_actors.serving.replicas.kept_desk import KeptDesk
 from stageflow_actors.serving.replicas.places import Place
+from stageflow_actors.serving.replicas.received_once import ReceivedOnce
 from stageflow_actors.serving.replicas.served_app import ServedApp
 from stageflow_actors.serving.replicas.versions import version_of
 from stageflow_actors.serving.served import ServedPipeline
@@ -48,7 +49,9 @@ class Ingress:
                 await asyncio.to_thread(exports.shutdown)
 
         service = Service(served, opened, self._app.gate(), self._app.settings)
-        return app_of(service, title=self._app.title)
+        app = app_of(service, title=self._app.title)
+        app.add_middleware(ReceivedOnce)
+        return app
 
 
 @asynccontextmanager
