@@ -23,7 +23,7 @@ ENDED = "run.ended"
 """The type of the last entry of every run."""
 
 _MAX_TYPE = 200
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_BEYOND_ASCII = r"[^\x00-\x7f]+"
 
 
 class Tape:
@@ -126,7 +126,9 @@ def to_json(document: Mapping[str, Any]) -> bytes:
     Unicode's line ends for the end of a line.
     """
     made = pydantic_core.to_json(document, inf_nan_mode="null")
-    return made if made.isascii() else _BEYOND_ASCII.sub(_escaped, made.decode()).encode("ascii")
+    if made.isascii():
+        return made
+    return re.sub(_BEYOND_ASCII, _escaped, made.decode()).encode("ascii")
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -33,7 +33,6 @@ MAY_STAY = {
     "stageflow_actors.model.trace._ACTIVE": "each task has its own value",
     "stageflow_actors.serving.event_stream.NOTHING_YET": IMMUTABLE,
     "stageflow_actors.serving.replicas.ingress.Door": "what Serve deploys",
-    "stageflow_actors.serving.tape._BEYOND_ASCII": IMMUTABLE,
     "stageflow_actors.telemetry.recorder.RECORDERS": "what they record to is the process's, too",
 }
 DISPLAYS = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp, ast.GeneratorExp)
