@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -138,11 +138,11 @@ class RunRecord:
                 self._record_events(self._handle), self._record_pieces(self._handle.stream(None))
             )
 
-    def news(self) -> Awaitable[Any]:
-        """Waits for the next entry, or the end. To be had before one looks."""
+    async def news(self) -> None:
+        """Wait for the next entry, or the end."""
         if self._news is None:
             self._news = asyncio.Event()
-        return self._news.wait()
+        await self._news.wait()
 
     def pace(self, reader: str, number: int) -> None:
         """Have stages wait where they stream while nobody who says so has read on.
@@ -232,6 +232,7 @@ class RunRecord:
                 self._tell()
                 while self._is_far_ahead():
                     await self.news()
+                await asyncio.sleep(0)  # who waits for a piece gets it before all others have come
 
     def _is_far_ahead(self) -> bool:
         """Of everybody who sets the pace."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from uuid import UUID
 
 from stageflow_actors.actors.deployment import Deployment
@@ -25,6 +26,8 @@ from stageflow_actors.telemetry.exporting import Noticed
 _GONE = "the client disconnected"
 _BY_REQUEST = "the client asked"
 _CLOSING = "the service is shutting down"
+_GATHERED_S = 0.01
+"""How long events wait for others: each that travels alone costs as much as all of a short run."""
 
 
 class RunDesk:
@@ -143,22 +146,27 @@ class RunDesk:
         record.watch()
         if reading.reader is not None:
             record.pace(reading.reader, min(reading.after, len(record.tape)))
-        until = time.monotonic() + reading.wait_s
+        due, gathers = time.monotonic() + reading.wait_s, reading.wait_s > 0
         after = reading.after
         while True:
-            news = asyncio.ensure_future(record.news())
-            try:
-                found = record.tape.after(after, reading.max_bytes)
-                shown = seen_by(found, reading.audiences)
-                after = found[-1].number if found else after
-                is_over = record.is_ended and after == len(record.tape)
-                left_s = until - time.monotonic()
-                if shown or is_over or (left_s <= 0 and not found):
-                    return Entries(shown, after, record.tape.bytes_after(after), is_over)
-                if not found:
-                    await asyncio.wait({news}, timeout=left_s)
-            finally:
-                news.cancel()
+            found = record.tape.after(after, reading.max_bytes)
+            shown = seen_by(found, reading.audiences)
+            last = found[-1].number if found else after
+            is_over = record.is_ended and last == len(record.tape)
+            read = Entries(shown, last, record.tape.bytes_after(last), is_over)
+            if is_over or _is_urgent(read):
+                return read
+            if found and not shown:  # there is nothing in it for this reader
+                after = last
+                continue
+            if shown and gathers:
+                due, gathers = time.monotonic() + _GATHERED_S, False
+            left_s = due - time.monotonic()
+            if left_s <= 0:
+                return read
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await record.news()
 
     def leave_all(self, is_gone: Callable[[str], bool]) -> None:
         """Take note that every reader is gone of whom that is so."""
@@ -222,6 +230,12 @@ class RunDesk:
         while True:
             await asyncio.sleep(self._settings.sweep_s)
             self._book.sweep()
+
+
+def _is_urgent(read: Entries) -> bool:
+    """Whether it is to be had at once: a piece is in it, or there is more than fits."""
+    is_full = bool(read.entries and read.unread_bytes)
+    return is_full or any(entry.audience is not None for entry in read.entries)
 
 
 def _context_of(served: ServedPipeline, order: RunOrder) -> PipelineContext:

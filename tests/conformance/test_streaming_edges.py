@@ -69,3 +69,23 @@ async def test_who_begins_to_read_when_only_cleanups_are_left_leaves_nothing_beh
         assert (await app.describe())["streams"]["open"] == 0
     assert heard == ["word"]
     assert not result.cleanup_failures
+
+
+async def test_a_stage_that_sends_without_ever_waiting_lets_the_loop_turn(run):
+    async def flood(ctx):
+        turns = 0
+
+        async def count():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        for number in range(10):
+            await ctx.stream.send(number)
+        counting.cancel()
+        return {"turns": turns}
+
+    result = await run(Pipeline().with_stage("flood", flood, "agent"))
+    assert result.outputs["flood"].data["turns"] > 0

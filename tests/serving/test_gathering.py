@@ -1,0 +1,76 @@
+"""What is told together to who watches a run, and what is told at once."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+from stageflow_actors.model.streaming import Audience, StreamPiece
+from stageflow_actors.serving import ServingSettings, run_desk
+from stageflow_actors.serving.records import RunRecord
+from tests.serving.desks import Gate, desk_of, order, reading
+
+SETTINGS = ServingSettings()
+
+
+async def test_events_wait_for_the_piece_that_follows_them_and_a_piece_for_nothing(monkeypatch):
+    monkeypatch.setattr(run_desk, "_GATHERED_S", 30.0)
+    gate = Gate()
+    async with desk_of(gate, SETTINGS) as desk:
+        shown = await desk.run(order("slow", is_watched=True), 0)
+        first = await desk.read(reading(shown, wait_s=30.0))
+        assert [each.type for each in first.entries] == [
+            "pipeline.created",
+            "pipeline.started",
+            "stage.wait.started",
+            "stream.token",
+        ]
+        gate.opened.set()
+        rest = await desk.read(reading(shown, first.after, wait_s=30.0))
+        assert rest.entries[0].type == "stream.token"
+
+
+async def test_events_wait_no_longer_than_they_may(monkeypatch):
+    monkeypatch.setattr(run_desk, "_GATHERED_S", 0.0)
+    gate = Gate()
+    async with desk_of(gate, SETTINGS) as desk:
+        shown = await desk.run(order("slow", is_watched=True), 0)
+        for_nobody = reading(shown, wait_s=30.0)._replace(audiences=frozenset())
+        found = await desk.read(for_nobody)  # the stage waits, and no piece is shown
+        assert found.entries[-1].type == "stage.wait.started"
+        gate.opened.set()
+
+
+async def test_who_has_no_time_to_wait_gets_what_there_is(monkeypatch):
+    monkeypatch.setattr(run_desk, "_GATHERED_S", 30.0)
+    gate = Gate()
+    async with desk_of(gate, SETTINGS) as desk:
+        shown = await desk.run(order("slow", is_watched=True), 0)
+        async with asyncio.timeout(10.0):
+            while not (await desk.read(reading(shown))).entries:
+                await asyncio.sleep(0)
+        gate.opened.set()
+
+
+class Flood:
+    """The handle of a run whose pieces are all there at once."""
+
+    pieces = 100
+
+    async def events(self):
+        return
+        yield
+
+    async def stream(self, _audience):
+        for number in range(1, self.pieces + 1):
+            yield StreamPiece(number, "flood", 1, Audience.USER, "word", 0.0)
+
+
+async def test_who_waits_for_a_piece_has_it_before_all_others_are_written():
+    record = RunRecord(uuid4(), "flooding", "acme", Flood(), SETTINGS)
+    record.watch()
+    async with asyncio.timeout(10.0):
+        await record.news()
+        assert 0 < len(record.tape) < Flood.pieces
+        while len(record.tape) < Flood.pieces:
+            await record.news()
