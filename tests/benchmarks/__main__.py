@@ -17,9 +17,10 @@ import stageflow_actors
 from tests.benchmarks import baseline, plots, report
 from tests.benchmarks.figures import Figure, Row, Skipped
 from tests.benchmarks.measure import FULL, QUICK, Effort
+from tests.benchmarks.sessions import end_ray
 
 # Each has ``rows(effort)``, and is imported when its turn has come. Those that need Ray come last:
-# local runs should not be measured with it in memory.
+# local runs should not be measured with it in memory. ``deploys`` starts the one that others share.
 MODULES = (
     "local_runs",
     "local_throughput",
@@ -28,13 +29,13 @@ MODULES = (
     "import_cost",
     "telemetry",
     "other_ways",
+    "deploys",
     "lone_run",
     "hosts",
     "throughput",
     "pools",
     "payloads",
     "waiting",
-    "deploys",
     "deaths",
     "door",
 )
@@ -63,6 +64,8 @@ def main() -> int:
     if options.json:
         options.json.write_text(report.to_json(rows, facts), encoding="utf-8")
     print(f"\n{report.to_markdown(rows)}\n\n{report.summary(rows)}")
+    if options.quick:
+        print("Of few pairs: a ratio close to its bar may fall on either side of it.")
     if options.baseline:
         now = report.measured(rows)
         if before is not None:
@@ -118,7 +121,9 @@ async def measure(names: Sequence[str], effort: Effort) -> tuple[list[Row], list
             traceback.print_exc()
             rows.append(Skipped(name, f"broke down: {type(error).__name__}"))
             broken.append(name)
+            end_ray()  # the others share it, and it may be what is broken
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    end_ray()
     return rows, broken
 
 

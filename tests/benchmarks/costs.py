@@ -32,6 +32,19 @@ def costed(
     return probe
 
 
+def mean_of(probe: Callable[[], Awaitable[Cost]], times: int = 3) -> Callable[[], Awaitable[Cost]]:
+    """Measures some in a row: a collection of garbage falls into one burst, and not into the next.
+
+    One burst alone takes half as long again or not, and the median of a few is either.
+    """
+
+    async def several() -> Cost:
+        took, cpu = zip(*[await probe() for _ in range(times)], strict=True)
+        return Cost(sum(took) / times, sum(cpu) / times)
+
+    return several
+
+
 def times_of(turns: Sequence[Sequence[Cost]], peer: int) -> Comparison:
     """The first of each turn against the peer at that position."""
     return Comparison(

@@ -27,7 +27,7 @@ from stageflow_actors.testing import StageKiller
 from tests.benchmarks.figures import Figure, Row, percentile_figure
 from tests.benchmarks.measure import Effort
 from tests.benchmarks.mortals import RestartedByRay, Work
-from tests.benchmarks.sessions import local_ray
+from tests.benchmarks.sessions import start_ray
 
 _STAGES = 4
 _LOAD = 16
@@ -49,12 +49,12 @@ _Times = tuple[float, float]
 
 async def rows(effort: Effort) -> AsyncIterator[Row]:
     """How long a death takes to be seen, and to be made good; alone, and in a storm of them."""
-    kills = _KILLS_QUICK if effort.is_quick else _KILLS
+    kills = effort.of(_KILLS, _KILLS_QUICK)
     spares = min(kills, _SPARES)
-    with local_ray():
-        ours, peer = await _one_by_one(kills)
-        storm = await _storm(kills, Settings(restart_intensity=_MANY))
-        ready = await _storm(kills, _with_spares(spares))
+    start_ray()
+    ours, peer = await _one_by_one(kills, effort.of(full=1, quick=2))
+    storm = await _storm(kills, Settings(restart_intensity=_MANY))
+    ready = await _storm(kills, _with_spares(spares))
     yield _figure("Death of a stage's process seen", ours, peer, _SEEN, 100)
     yield _figure("Stage works again after a death, a spare ready", ours, peer, _SERVES, 1_000)
     yield _figure("Death of a stage's process seen in a storm", storm, peer, _SEEN, 100)
@@ -70,7 +70,7 @@ def _pipeline() -> Pipeline:
     return pipeline
 
 
-async def _one_by_one(kills: int) -> tuple[list[_Times], list[_Times]]:
+async def _one_by_one(kills: int, ours_per_peer: int) -> tuple[list[_Times], list[_Times]]:
     """Ours, each with a spare, and the actors that Ray restarts, by turns."""
     by_ray = ray.remote(max_restarts=-1, max_task_retries=0, num_cpus=0)(RestartedByRay).remote()
     chance = random.Random(7)  # noqa: S311 - no secret, and the same again
@@ -78,10 +78,11 @@ async def _one_by_one(kills: int) -> tuple[list[_Times], list[_Times]]:
     peer: list[_Times] = []
     async with _loaded(_LOAD, Settings(restart_intensity=_MANY)) as app:
         await _kill_one(app, chance)  # the first death has no spare, and has one started
-        for _ in range(kills):
+        for number in range(kills):
             await _spares(app, 1)
             ours.append(await _kill_one(app, chance))
-            peer.append(await _kill_bare(by_ray))
+            if number % ours_per_peer == 0:
+                peer.append(await _kill_bare(by_ray))
     ray.kill(by_ray)
     return ours, peer
 

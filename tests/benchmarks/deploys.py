@@ -17,7 +17,7 @@ from tests.benchmarks.figures import Row, timed_figure
 from tests.benchmarks.measure import Comparison, Effort, Probe, Rounds, compare
 from tests.benchmarks.our_chain import our_chain, run_once
 from tests.benchmarks.processes import until_gone
-from tests.benchmarks.sessions import local_ray
+from tests.benchmarks.sessions import end_ray, start_ray
 
 _MANY, _TWO = 8, 2
 _SESSIONS = 3
@@ -27,32 +27,35 @@ _PEER = "bare actors"
 
 async def rows(effort: Effort) -> AsyncIterator[Row]:
     """Eight processes until they are up, eight stages, and two until the first result."""
-    pairs = 1 if effort.is_quick else _SESSIONS
+    pairs = effort.of(full=_SESSIONS, quick=1)
     yield timed_figure(
         f"{_MANY} processes started at once", "ms", "plain Ray", await _starts(pairs), at_most=0.5
     )
-    rounds = Rounds(effort.few, turns=1, warm_up=0)  # two small deployments warm up
-    with local_ray():
-        await _our_start(_TWO, 1)()
-        await _bare_start(_TWO, 1)()
-        up = await compare(_our_start(_MANY, 0), _bare_start(_MANY, 0), rounds)
-        yield timed_figure(
-            f"Deploy of {_MANY} stages", "ms", f"{_MANY + 1} {_PEER}", up, at_most=1.5
-        )
-        first = await compare(_our_start(_TWO, 1), _bare_start(_TWO, 1), rounds)
-        yield timed_figure(
-            f"First result of {_TWO} stages", "ms", f"{_TWO + 1} {_PEER}", first, at_most=1.5
-        )
+    rounds = Rounds(
+        effort.of(effort.few, effort.pairs), turns=1, warm_up=0
+    )  # two small deployments warm up
+    await _our_start(_TWO, 1)()
+    await _bare_start(_TWO, 1)()
+    up = await compare(_our_start(_MANY, 0), _bare_start(_MANY, 0), rounds)
+    yield timed_figure(f"Deploy of {_MANY} stages", "ms", f"{_MANY + 1} {_PEER}", up, at_most=1.5)
+    first = await compare(_our_start(_TWO, 1), _bare_start(_TWO, 1), rounds)
+    yield timed_figure(
+        f"First result of {_TWO} stages", "ms", f"{_TWO + 1} {_PEER}", first, at_most=1.5
+    )
 
 
 async def _starts(pairs: int) -> Comparison:
-    """Bare actors in a Ray that forks its processes, and in one that does not, by turns."""
-    took: dict[bool, list[float]] = {True: [], False: []}
+    """Bare actors in a Ray that does not fork its processes, and in one that does, by turns.
+
+    The last one that does stays up.
+    """
+    took: dict[bool, list[float]] = {False: [], True: []}
     for _pair in range(pairs):
         for forks, times in took.items():
-            with local_ray(forks):
-                await _bare_start(_MANY, 0)()  # those that Ray has at hand are used up
-                times.append(await _bare_start(_MANY, 0)())
+            end_ray()
+            start_ray(forks)
+            await _bare_start(_MANY, 0)()  # those that Ray has at hand are used up
+            times.append(await _bare_start(_MANY, 0)())
     return Comparison(tuple(took[True]), tuple(took[False]))
 
 

@@ -11,9 +11,10 @@ import os
 import sys
 from collections.abc import AsyncIterator
 
-from tests.benchmarks.door_session import Measures
+from tests.benchmarks.door_session import FULL, QUICK, Measures
 from tests.benchmarks.figures import Row, rate_figure, timed_figure
 from tests.benchmarks.measure import Comparison, Effort
+from tests.benchmarks.sessions import end_ray
 
 _THROUGHPUT = "RAY_SERVE_THROUGHPUT_OPTIMIZED"
 _BY_HAND, _NOTHING = "by hand on Serve", "Serve doing nothing"
@@ -22,8 +23,9 @@ _HAND, _NONE = 1, 2
 
 async def rows(effort: Effort) -> AsyncIterator[Row]:
     """Requests, lone and many at once, and streams."""
+    end_ray()  # the one that others have shared
     for mode, environment in (("", {}), (", throughput mode", {_THROUGHPUT: "1"})):
-        measured = await _session(effort.few, environment)
+        measured = await _session(effort, environment)
         requests = f"50 clients of a served run of 4{mode}"
         for peer, name, at_least in ((_HAND, _BY_HAND, 1.6), (_NONE, _NOTHING, 0.8)):
             of = _compared(measured, "requests/s", peer)
@@ -43,12 +45,13 @@ def _compared(measured: Measures, name: str, peer: int) -> Comparison:
     return Comparison(ours, tuple(turn[peer] for turn in measured[name]))
 
 
-async def _session(pairs: int, environment: dict[str, str]) -> Measures:
+async def _session(effort: Effort, environment: dict[str, str]) -> Measures:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.benchmarks.door_session",
-        str(pairs),
+        str(effort.few),
+        effort.of(FULL, QUICK),
         env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

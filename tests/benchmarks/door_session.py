@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ray import serve
 
@@ -21,16 +21,30 @@ from stageflow_actors.serving.app import build_app
 from stageflow_actors.serving.replicas.served_app import ServedApp
 from tests.benchmarks.http_client import Connection
 from tests.benchmarks.serve_peers import CHUNKS, Nothing, by_hand
-from tests.benchmarks.sessions import local_ray
+from tests.benchmarks.sessions import end_ray, start_ray
 
-_STAGES, _AT_ONCE, _REQUESTS, _LONE, _STREAMS = 4, 50, 300, 25, 8
+FULL, QUICK = "full", "quick"
+_STAGES, _AT_ONCE = 4, 50
 _BODY = {"input_text": "w"}
 _OURS = "/ours/v1/pipelines/{}/runs"
 _EVENTS = "Accept: text/event-stream\r\n"
 Measures = dict[str, list[list[float]]]
 
 
-async def measure(port: int, pairs: int) -> Measures:
+class Amount(NamedTuple):
+    """How many make one turn: requests together, lone ones, lone streams, streams together."""
+
+    together: int
+    lone: int
+    streams: int
+    streams_together: int = 8
+
+
+_WARM_UP = {FULL: Amount(300, 25, 3), QUICK: Amount(60, 5, 1, streams_together=1)}
+_TURN = {FULL: Amount(300, 25, 3), QUICK: Amount(120, 10, 2)}
+
+
+async def measure(port: int, pairs: int, effort: str) -> Measures:
     """Everything by turns: ours, by hand, and for requests an ingress that does nothing."""
     paths = [_OURS.format("four"), "/hand/", "/nothing/"]
     streams: list[tuple[str, Any, str]] = [
@@ -39,11 +53,11 @@ async def measure(port: int, pairs: int) -> Measures:
     ]
     found: Measures = {}
     connect = partial(Connection, "127.0.0.1", port)
-    for turn in range(-1, pairs):
-        together = [await _together(connect, path) for path in paths]
-        lone = [await _lone(connect, path) for path in paths]
-        streamed = [await _streamed(connect, *each) for each in streams]
-        if turn < 0:
+    for turn, of_each in enumerate([_WARM_UP[effort], *[_TURN[effort]] * pairs]):
+        together = [await _together(connect, path, of_each.together) for path in paths]
+        lone = [await _lone(connect, path, of_each.lone) for path in paths]
+        streamed = [await _streamed(connect, of_each, *each) for each in streams]
+        if not turn:
             continue  # to warm up
         told = {
             "requests/s": [each[0] for each in together],
@@ -57,13 +71,15 @@ async def measure(port: int, pairs: int) -> Measures:
     return found
 
 
-async def _together(connect: Callable[[], Connection], path: str) -> tuple[float, float]:
+async def _together(
+    connect: Callable[[], Connection], path: str, requests: int
+) -> tuple[float, float]:
     """Requests in a second with so many clients, and the 99th percentile in milliseconds."""
     took: list[float] = []
 
     async def client() -> None:
         connection = connect()
-        while len(took) < _REQUESTS:
+        while len(took) < requests:
             began = time.perf_counter()
             await connection.post(path, _BODY)
             took.append(time.perf_counter() - began)
@@ -75,9 +91,9 @@ async def _together(connect: Callable[[], Connection], path: str) -> tuple[float
     return rate, sorted(took)[int(0.99 * len(took))] * 1e3
 
 
-async def _lone(connect: Callable[[], Connection], path: str) -> float:
+async def _lone(connect: Callable[[], Connection], path: str, requests: int) -> float:
     connection, took = connect(), []
-    for _ in range(_LONE):
+    for _ in range(requests):
         began = time.perf_counter()
         await connection.post(path, _BODY)
         took.append(time.perf_counter() - began)
@@ -86,13 +102,14 @@ async def _lone(connect: Callable[[], Connection], path: str) -> float:
 
 
 async def _streamed(
-    connect: Callable[[], Connection], path: str, body: Any, headers: str
+    connect: Callable[[], Connection], amount: Amount, path: str, body: Any, headers: str
 ) -> tuple[float, float]:
     """Milliseconds to the first piece of one stream, and pieces in a second of several at once."""
-    firsts = [await _pieces(connect(), path, body, headers) for _ in range(3)]
+    firsts = [await _pieces(connect(), path, body, headers) for _ in range(amount.streams)]
+    count = amount.streams_together
     began = time.perf_counter()
-    await asyncio.gather(*(_pieces(connect(), path, body, headers) for _ in range(_STREAMS)))
-    return statistics.median(firsts) * 1e3, _STREAMS * CHUNKS / (time.perf_counter() - began)
+    await asyncio.gather(*(_pieces(connect(), path, body, headers) for _ in range(count)))
+    return statistics.median(firsts) * 1e3, count * CHUNKS / (time.perf_counter() - began)
 
 
 async def _pieces(connection: Connection, path: str, body: Any, headers: str) -> float:
@@ -109,22 +126,31 @@ async def _pieces(connection: Connection, path: str, body: Any, headers: str) ->
     return first
 
 
-def main(pairs: int) -> None:
+def main(pairs: int, effort: str) -> None:
     """Start, measure, print, stop."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with local_ray():
-        quiet = {"enable_access_log": False, "log_level": "WARNING"}
-        serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=quiet)
-        pipelines = tuple(f"tests.benchmarks.door_flows:{each}" for each in ("four", "talking"))
-        ours = build_app(ServedApp(pipelines=pipelines, insecure_loopback=True))
-        for name, app in (("ours", ours), ("hand", by_hand(_STAGES)), ("nothing", Nothing.bind())):
-            serve.run(app, name=name, route_prefix=f"/{name}", logging_config=quiet)
-        measured = asyncio.run(measure(port, pairs))
-        serve.shutdown()
+    start_ray()
+    _serve(port)
+    measured = asyncio.run(measure(port, pairs, effort))
+    end_ray()  # with Serve in it, which by itself would wait for clients that may still come
     print(json.dumps(measured), flush=True)
 
 
+def _serve(port: int) -> None:
+    quiet = {"enable_access_log": False, "log_level": "WARNING"}
+    serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=quiet)
+    pipelines = tuple(f"tests.benchmarks.door_flows:{each}" for each in ("four", "talking"))
+    ours = build_app(ServedApp(pipelines=pipelines, insecure_loopback=True))
+    apps = {"ours": ours, "hand": by_hand(_STAGES), "nothing": Nothing.bind()}
+    serve.run_many(
+        [
+            serve.RunTarget(app, name=name, route_prefix=f"/{name}", logging_config=quiet)
+            for name, app in apps.items()
+        ]
+    )
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

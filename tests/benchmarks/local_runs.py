@@ -32,8 +32,11 @@ async def rows(effort: Effort) -> AsyncIterator[Row]:
     """Chains, short and long, and a fan-out."""
     for figure in await chain_of_100(Rounds(effort.pairs, turns=20)):
         yield figure
-    yield await chain_of_5000(Rounds(effort.pairs, turns=3))
-    for figure in await fan_out_of_1000(Rounds(effort.pairs, turns=5)):
+    yield await chain_of_5000(
+        effort.of(Rounds(effort.pairs, turns=3), Rounds(5, turns=1, warm_up=1))
+    )
+    wide = effort.of(Rounds(effort.pairs, turns=5), Rounds(3, turns=3, warm_up=1))
+    for figure in await fan_out_of_1000(wide):
         yield figure
 
 

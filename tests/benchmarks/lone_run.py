@@ -21,7 +21,7 @@ from stageflow_actors.actors.deployment import Deployment
 from tests.benchmarks.bare_ray import start_coordinator, start_stages
 from tests.benchmarks.figures import Figure, Row, counted_figure, timed_figure
 from tests.benchmarks.measure import Effort, Rounds, compare, timed
-from tests.benchmarks.sessions import local_ray
+from tests.benchmarks.sessions import start_ray
 
 _STAGES = 4
 _MILLISECONDS = 1e3
@@ -39,12 +39,12 @@ class Work:
 
 async def rows(effort: Effort) -> AsyncIterator[Row]:
     """What a lone run takes, and how many calls to actors it makes."""
-    with local_ray():
-        coordinator = start_coordinator(start_stages(_STAGES))
-        async with RayRuntime().deploy(_pipeline()) as app:
-            rounds = Rounds(effort.pairs, turns=20, warm_up=20)
-            yield await _duration(app, coordinator, rounds)
-            yield await _calls(app)
+    start_ray()
+    coordinator = start_coordinator(start_stages(_STAGES))
+    async with RayRuntime().deploy(_pipeline()) as app:
+        rounds = Rounds(effort.pairs, turns=20, warm_up=20)
+        yield await _duration(app, coordinator, rounds)
+        yield await _calls(app)
 
 
 def _pipeline() -> Pipeline:

@@ -16,6 +16,7 @@ Action = Callable[[], Awaitable[object]]
 Probe = Callable[[], Awaitable[float]]
 """Measures once."""
 Measured = TypeVar("Measured")
+Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class Effort:
     few: int
     """Pairs of what takes seconds each time."""
     is_quick: bool
+
+    def of(self, full: Choice, quick: Choice) -> Choice:
+        """The one that is meant for this pass."""
+        return quick if self.is_quick else full
 
     @property
     def slow(self) -> Rounds:

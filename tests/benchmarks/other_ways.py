@@ -26,7 +26,9 @@ class _State(TypedDict):
 
 async def rows(effort: Effort) -> AsyncIterator[Row]:
     """Stages that block, and a chain of nodes."""
-    yield await blocking_stages(Rounds(effort.pairs, turns=2))
+    yield await blocking_stages(
+        effort.of(Rounds(effort.pairs, turns=2), Rounds(effort.pairs, turns=1, warm_up=1))
+    )
     yield await chain_in_langgraph(Rounds(effort.pairs, turns=5))
 
 

@@ -22,7 +22,7 @@ from tests.benchmarks.chain_peers import burst
 from tests.benchmarks.figures import Figure, Row, Skipped, rate_figure, reported_figure
 from tests.benchmarks.measure import Effort, Rounds, compare, timed
 from tests.benchmarks.options import lacking_of_stages
-from tests.benchmarks.sessions import local_ray
+from tests.benchmarks.sessions import start_ray
 
 _REPLICAS, _RUNS = 2, 200
 _WORK_S = 0.01
@@ -88,15 +88,15 @@ async def rows(effort: Effort) -> AsyncIterator[Row]:
     if no_replicas:
         yield Skipped(_REPLICATED, no_replicas)
     else:
-        with local_ray():
-            yield await _replicas(effort.slow)
+        start_ray()
+        yield await _replicas(effort.slow)
     if no_batches:
         yield Skipped(_BATCHED, no_batches)
         yield Skipped(_LONE, no_batches)
     else:
-        with local_ray():
-            for figure in await _batches(effort):
-                yield figure
+        start_ray()
+        for figure in await _batches(effort):
+            yield figure
 
 
 async def _replicas(rounds: Rounds) -> Figure:

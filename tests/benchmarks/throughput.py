@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,13 +23,13 @@ from tests.benchmarks.chain_peers import (
     burst_in_core,
     burst_in_langgraph,
 )
-from tests.benchmarks.costs import costed, cpu_of, times_of
+from tests.benchmarks.costs import costed, cpu_of, mean_of, times_of
 from tests.benchmarks.figures import Figure, Row, rate_figure, reported_figure, timed_figure
 from tests.benchmarks.local_runs import PEER
 from tests.benchmarks.measure import Effort, Rounds, by_turns, compare, timed
 from tests.benchmarks.our_chain import STAGES, STUCK, our_chain, run_once
 from tests.benchmarks.processes import cpu_seconds_of_all
-from tests.benchmarks.sessions import local_ray
+from tests.benchmarks.sessions import start_ray
 
 _RUNS = 500
 _PER_1000 = 1_000 / _RUNS
@@ -38,12 +39,13 @@ _AT_LEAST = {"hand-written Ray": 8, LANGGRAPH: 5, PEER: 1.5}
 
 async def rows(effort: Effort) -> AsyncIterator[Row]:
     """How many runs in a second, what a thousand cost, and how others fare beside a stuck one."""
-    with local_ray():
-        coordinator = start_coordinator(start_stages(STAGES))
-        async with RayRuntime().deploy(our_chain("burst")) as app:
-            for figure in await _against_peers(app, coordinator, effort.slow):
-                yield figure
-            yield await _beside_one_that_is_stuck(app, effort.slow)
+    start_ray()
+    coordinator = start_coordinator(start_stages(STAGES))
+    async with RayRuntime().deploy(our_chain("burst")) as app:
+        for figure in await _against_peers(app, coordinator, effort.slow):
+            yield figure
+        warm_up = effort.of(full=1, quick=0)  # it has just been busy for its peers
+        yield await _beside_one_that_is_stuck(app, replace(effort.slow, warm_up=warm_up))
 
 
 async def _against_peers(app: Deployment, coordinator: Any, rounds: Rounds) -> list[Figure]:
@@ -52,10 +54,10 @@ async def _against_peers(app: Deployment, coordinator: Any, rounds: Rounds) -> l
 
     turns = await by_turns(
         [
-            costed(burst(partial(run_once, app), _RUNS), cpu_seconds_of_all, flush_events),
+            mean_of(costed(burst(partial(run_once, app), _RUNS), cpu_seconds_of_all, flush_events)),
             costed(burst(by_hand, _RUNS), cpu_seconds_of_all),
             costed(burst_in_langgraph(_RUNS, STAGES), time.process_time),
-            costed(burst_in_core(_RUNS, STAGES), time.process_time),
+            mean_of(costed(burst_in_core(_RUNS, STAGES), time.process_time)),
         ],
         rounds,
     )

@@ -1,17 +1,19 @@
 """A program whose runs are exported as its environment says, and measured when it is asked to.
 
-Reads ``cpu`` or ``paced`` from its standard input, a line each, and answers each with a number:
-microseconds of CPU per attempt of a stage that does nothing; runs per second of stages that wait.
+Reads from its standard input, a line each, and answers each with a number. ``cpu``: microseconds
+of CPU per attempt of a stage that does nothing. ``paced 250``: runs per second, of so many whose
+stages wait. ``memory``: the mebibytes that it has now.
 """
 
 from __future__ import annotations
 
 import asyncio
-import resource
 import sys
 import time
 from collections.abc import Mapping
 from typing import Any
+
+import psutil
 
 from stageflow_actors import InMemoryEventSink, LocalRuntime, Pipeline, Settings
 from stageflow_actors.actors.deployment import Deployment
@@ -52,13 +54,19 @@ async def main() -> None:
     async with runtime, idle, busy:
         loop = asyncio.get_running_loop()
         while line := await loop.run_in_executor(None, sys.stdin.readline):
-            if line.strip() == "cpu":
-                told = await _cpu(idle, runtime)
-            elif line.strip() == "paced":
-                told = await _paced(busy)
-            else:
-                told = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(told, flush=True)
+            print(await _answer(line.split(), idle, busy, runtime), flush=True)
+
+
+async def _answer(
+    asked: list[str], idle: Deployment, busy: Deployment, runtime: LocalRuntime
+) -> float:
+    match asked:
+        case ["cpu"]:
+            return await _cpu(idle, runtime)
+        case ["paced", runs]:
+            return await _paced(busy, int(runs))
+        case _:
+            return float(psutil.Process().memory_info().rss / 2**20)
 
 
 def _chain(body: object) -> Pipeline:
@@ -76,11 +84,11 @@ async def _cpu(app: Deployment, runtime: LocalRuntime) -> float:
     return (time.process_time() - began) / (_RUNS * _STAGES) * 1e6
 
 
-async def _paced(app: Deployment) -> float:
+async def _paced(app: Deployment, runs: int) -> float:
     began = time.perf_counter()
-    async for _index, _result in app.map(({} for _ in range(_RUNS)), concurrency=_CONCURRENT):
+    async for _index, _result in app.map(({} for _ in range(runs)), concurrency=_CONCURRENT):
         pass
-    return _RUNS / (time.perf_counter() - began)
+    return runs / (time.perf_counter() - began)
 
 
 async def _one(app: Deployment) -> None:

@@ -21,7 +21,7 @@ from tests.benchmarks.figures import Row, bounded_figure, counted_figure, rate_f
 from tests.benchmarks.measure import Comparison, Effort
 from tests.benchmarks.options import settings_with
 from tests.benchmarks.processes import resident_bytes
-from tests.benchmarks.sessions import local_ray
+from tests.benchmarks.sessions import start_ray
 
 _FEW, _MANY = 2_000, 10_000
 _FEW_QUICK, _MANY_QUICK = 500, 2_500
@@ -83,8 +83,9 @@ class Narrow:
 
 async def rows(effort: Effort) -> AsyncIterator[Row]:
     """Memory of runs that wait, whether they all end well, and what is served under overload."""
-    few, many = (_FEW_QUICK, _MANY_QUICK) if effort.is_quick else (_FEW, _MANY)
-    with local_ray(), tempfile.TemporaryDirectory() as folder:
+    few, many = effort.of((_FEW, _MANY), (_FEW_QUICK, _MANY_QUICK))
+    start_ray()
+    with tempfile.TemporaryDirectory() as folder:
         slope, ended_ok = await _wait(few, many, Path(folder, "gate"))
         yield bounded_figure(
             "Memory of a run that waits, driver and supervisor",
@@ -98,7 +99,7 @@ async def rows(effort: Effort) -> AsyncIterator[Row]:
             f"Runs served at {_OVERLOAD} times as many as can be",
             "runs/s",
             "ours, as many as can be",
-            await _goodputs(effort.few, 2.0 if effort.is_quick else 5.0),
+            await _goodputs(effort.few, effort.of(full=5.0, quick=1.0)),
             at_least=0.8,
         )
 
