@@ -63,15 +63,18 @@ async def at_once(door: Door, per_s: float, seconds: float) -> list[Taken]:
         idle.put_nowait(Wire(door.url))
     began = time.monotonic()
 
-    async def one(number: int) -> Taken:
-        await asyncio.sleep(began + number / per_s - time.monotonic())
+    async def one() -> Taken:
         wire = await idle.get()
         try:
             return await timed(wire, began)
         finally:
             idle.put_nowait(wire)
 
-    taken = await asyncio.gather(*map(one, range(int(per_s * seconds))))
+    asking = []
+    for number in range(int(per_s * seconds)):
+        await asyncio.sleep(began + number / per_s - time.monotonic())
+        asking.append(asyncio.create_task(one()))
+    taken = await asyncio.gather(*asking)
     while not idle.empty():
         idle.get_nowait().drop()
     return taken

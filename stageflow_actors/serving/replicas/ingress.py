@@ -10,6 +10,7 @@ from uuid import uuid4
 from fastapi import FastAPI
 from ray import serve
 
+from stageflow_actors.actors.collecting import keep_loaded
 from stageflow_actors.serving.application import app_of
 from stageflow_actors.serving.desk import Desk
 from stageflow_actors.serving.replicas.kept_desk import KeptDesk
@@ -44,6 +45,7 @@ class Ingress:
             exports = configure_from_environment("replica")
             try:
                 async with kept_desks(self._app, self._name, version, served) as desks:
+                    keep_loaded()
                     yield desks
             finally:
                 await asyncio.to_thread(exports.shutdown)

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, suppress
 import ray
 from ray.exceptions import RayError
 
+from stageflow_actors.actors.collecting import collect_less
 from stageflow_actors.actors.control import CONTROL
 from stageflow_actors.actors.direct_door import Direct
 from stageflow_actors.actors.parcels import Parcel
@@ -134,6 +135,7 @@ class Keeper(Direct):
             await asyncio.sleep(self._born + 2 * KNOWN_S - time.time())
         self._desk.behind = desks[self._place.pipeline]
         await self.open_door(self.exchange, self._app.runtime)
+        collect_less()
 
     async def _watch(self) -> None:
         while not self._is_retiring:
