@@ -40,7 +40,7 @@ check: $(READY)  ## Lint, types and layers
 	$(BIN)/lint-imports
 
 bench: $(READY)  ## Every timed figure, against its peers in the same run
-	$(BIN)/python -m tests.benchmarks $(ARGS)
+	$(BIN)/python -m tests.benchmarks --baseline tests/benchmarks/baseline.json $(ARGS)
 
 stress: $(READY)  ## The full counts
 	$(BIN)/python -m pytest -m stress --timeout 1800

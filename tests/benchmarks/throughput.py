@@ -45,7 +45,9 @@ async def rows(effort: Effort) -> AsyncIterator[Row]:
         for figure in await _against_peers(app, coordinator, effort.slow):
             yield figure
         warm_up = effort.of(full=1, quick=0)  # it has just been busy for its peers
-        yield await _beside_one_that_is_stuck(app, replace(effort.slow, warm_up=warm_up))
+        turns = effort.of(full=3, quick=2)  # garbage is collected in one, and not in the next
+        rounds = replace(effort.slow, turns=turns, warm_up=warm_up)
+        yield await _beside_one_that_is_stuck(app, rounds)
 
 
 async def _against_peers(app: Deployment, coordinator: Any, rounds: Rounds) -> list[Figure]:

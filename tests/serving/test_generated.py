@@ -24,7 +24,20 @@ CHECKS = [
     status_code_conformance,
 ]
 DESCRIBED = [rule for rule in RULES if rule.path not in ("/openapi.json", "/docs", "/v1/ws")]
-SMALL = hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[*HealthCheck])
+COUNTS = pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(12, id="few"),
+        pytest.param(400, id="many", marks=[pytest.mark.stress, pytest.mark.timeout(900)]),
+    ],
+)
+"""How many are generated for each route; all routes together have 10,000 under ``make stress``."""
+
+
+def so_many(count):
+    return hypothesis_settings(
+        max_examples=count, deadline=None, suppress_health_check=[*HealthCheck]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +51,7 @@ def described(live):
         return schemathesis.openapi.from_dict(client.get("/openapi.json").json())
 
 
+@COUNTS
 @pytest.mark.parametrize(
     ("rule", "mode"),
     [
@@ -47,13 +61,13 @@ def described(live):
         if mode is GenerationMode.POSITIVE or rule.scope is not None  # health takes nothing
     ],
 )
-def test_whatever_is_asked_is_answered_as_the_document_says(live, described, rule, mode):
+def test_whatever_is_asked_is_answered_as_the_document_says(live, described, rule, mode, count):
     paths = [path for path in described if path.startswith(rule.path.partition("{")[0])]
     asked = rule.path.replace("{name}/runs", "typed/runs")
     assert asked in paths
     operation = described[asked][rule.method]
 
-    @SMALL
+    @so_many(count)
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case):
         case.call_and_validate(

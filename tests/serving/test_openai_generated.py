@@ -10,7 +10,7 @@ from schemathesis import GenerationMode
 from stageflow_actors.serving.scopes import RULES
 from tests.serving import openai_models
 from tests.serving.openai_models import model, one
-from tests.serving.test_generated import CHECKS, SMALL
+from tests.serving.test_generated import CHECKS, COUNTS, so_many
 
 PATHS = ("/v1/models", "/v1/chat", "/v1/audio")
 ROUTES = [rule for rule in RULES if rule.path.startswith(PATHS)]
@@ -31,12 +31,15 @@ def described(live):
         return schemathesis.openapi.from_dict(client.get("/openapi.json").json())
 
 
+@COUNTS
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=str)
 @pytest.mark.parametrize("rule", ROUTES, ids=lambda rule: f"{rule.method} {rule.path}")
-def test_whatever_is_asked_of_a_model_is_answered_as_the_document_says(live, described, rule, mode):
+def test_whatever_is_asked_of_a_model_is_answered_as_the_document_says(
+    live, described, rule, mode, count
+):
     operation = described[rule.path][rule.method]
 
-    @SMALL
+    @so_many(count)
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case):
         case.call_and_validate(
@@ -50,7 +53,7 @@ def test_a_request_that_the_document_allows_is_answered(live, described):
     """Or the test above would say little: it also passes if everything is refused."""
     statuses = set()
 
-    @SMALL
+    @so_many(12)
     @given(case=described["/v1/chat/completions"]["POST"].as_strategy())
     def ask(case):
         case.body = {**case.body, "messages": [{"role": "user", "content": "x"}]}
