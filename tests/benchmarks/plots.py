@@ -64,7 +64,8 @@ def _draw(figures: Sequence[Figure], title: str, path: Path) -> None:
     axes.set_xlim(left=min(ratio.low for ratio in ratios) / 2)  # a bar has no end at nothing
     axes.set_yticks(rows, [f"{figure.name} / {figure.peer_name}" for figure in figures])
     axes.invert_yaxis()  # in the order of the table
-    axes.set_xlabel(f"ours as a multiple of the peer's, {title}")
+    axes.xaxis.set_major_formatter("{x:g}x")
+    axes.set_xlabel(f"ours as a multiple of the peer's, {title}", loc="right")
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):  # text stays text
         sheet.savefig(path, format="svg", metadata={"Date": None})
 
