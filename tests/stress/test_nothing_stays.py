@@ -77,6 +77,7 @@ async def test_after_many_runs_all_is_as_it_was_after_some(runtime, is_full):
     some, many = (4_000, 20_000) if is_full else (200, 400)
     assert Settings().max_inline_bytes < BIG_BYTES
     async with runtime.deploy(pipeline()) as app:
+        await objects_of(app, runtime)  # what asking loads is there
         assert await have_run(app, some) == some
         objects, memory = await objects_of(app, runtime), await memory_of(app, runtime)
         assert await have_run(app, many) == many
