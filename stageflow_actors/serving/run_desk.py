@@ -26,8 +26,6 @@ from stageflow_actors.telemetry.exporting import Noticed
 _GONE = "the client disconnected"
 _BY_REQUEST = "the client asked"
 _CLOSING = "the service is shutting down"
-_GATHERED_S = 0.01
-"""How long events wait for others: each that travels alone costs as much as all of a short run."""
 
 
 class RunDesk:
@@ -160,7 +158,7 @@ class RunDesk:
                 after = last
                 continue
             if shown and gathers:
-                due, gathers = time.monotonic() + _GATHERED_S, False
+                due, gathers = time.monotonic() + self._settings.event_delay_s, False
             left_s = due - time.monotonic()
             if left_s <= 0:
                 return read

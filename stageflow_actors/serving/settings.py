@@ -73,6 +73,10 @@ class ServingSettings(BaseModel):
     """Bytes of pieces that may wait for a reader that gives credits; beyond it the stages wait
     where they stream."""
 
+    event_delay_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    """Events wait so long for others, as each that travels alone costs as much as many together;
+    pieces of streams wait for nothing."""
+
     heartbeat_s: Seconds = 15.0
     """A stream of events without news has a comment this often."""
 

@@ -6,17 +6,14 @@ import asyncio
 from uuid import uuid4
 
 from stageflow_actors.model.streaming import Audience, StreamPiece
-from stageflow_actors.serving import ServingSettings, run_desk
+from stageflow_actors.serving import ServingSettings
 from stageflow_actors.serving.records import RunRecord
 from tests.serving.desks import Gate, desk_of, order, reading
 
-SETTINGS = ServingSettings()
 
-
-async def test_events_wait_for_the_piece_that_follows_them_and_a_piece_for_nothing(monkeypatch):
-    monkeypatch.setattr(run_desk, "_GATHERED_S", 30.0)
+async def test_events_wait_for_the_piece_that_follows_them_and_a_piece_for_nothing():
     gate = Gate()
-    async with desk_of(gate, SETTINGS) as desk:
+    async with desk_of(gate, ServingSettings(event_delay_s=30.0)) as desk:
         shown = await desk.run(order("slow", is_watched=True), 0)
         first = await desk.read(reading(shown, wait_s=30.0))
         assert [each.type for each in first.entries] == [
@@ -30,10 +27,9 @@ async def test_events_wait_for_the_piece_that_follows_them_and_a_piece_for_nothi
         assert rest.entries[0].type == "stream.token"
 
 
-async def test_events_wait_no_longer_than_they_may(monkeypatch):
-    monkeypatch.setattr(run_desk, "_GATHERED_S", 0.0)
+async def test_events_wait_no_longer_than_they_may():
     gate = Gate()
-    async with desk_of(gate, SETTINGS) as desk:
+    async with desk_of(gate, ServingSettings(event_delay_s=0.0)) as desk:
         shown = await desk.run(order("slow", is_watched=True), 0)
         for_nobody = reading(shown, wait_s=30.0)._replace(audiences=frozenset())
         found = await desk.read(for_nobody)  # the stage waits, and no piece is shown
@@ -41,10 +37,9 @@ async def test_events_wait_no_longer_than_they_may(monkeypatch):
         gate.opened.set()
 
 
-async def test_who_has_no_time_to_wait_gets_what_there_is(monkeypatch):
-    monkeypatch.setattr(run_desk, "_GATHERED_S", 30.0)
+async def test_who_has_no_time_to_wait_gets_what_there_is():
     gate = Gate()
-    async with desk_of(gate, SETTINGS) as desk:
+    async with desk_of(gate, ServingSettings(event_delay_s=30.0)) as desk:
         shown = await desk.run(order("slow", is_watched=True), 0)
         async with asyncio.timeout(10.0):
             while not (await desk.read(reading(shown))).entries:
@@ -67,7 +62,7 @@ class Flood:
 
 
 async def test_who_waits_for_a_piece_has_it_before_all_others_are_written():
-    record = RunRecord(uuid4(), "flooding", "acme", Flood(), SETTINGS)
+    record = RunRecord(uuid4(), "flooding", "acme", Flood(), ServingSettings())
     record.watch()
     async with asyncio.timeout(10.0):
         await record.news()

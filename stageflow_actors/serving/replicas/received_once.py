@@ -21,9 +21,9 @@ class ReceivedOnce:
 
     Serve's replica asks its proxy again and again for what the client sends, until that has gone,
     each time by a call of an actor: one for the body, and one more that waits for the client to go.
-    That one costs as much as all that this library does for a run, and says nothing new: Serve
-    cancels a request whose client has gone. Where it does not, as the client wishes, both are made.
-    A request that has no body (RFC 9112, section 6.3) needs none at all.
+    That one costs both processes a millisecond, and says nothing new: Serve cancels a request whose
+    client has gone. Where it does not, as the client wishes, both are made. A request that has no
+    body (RFC 9112, section 6.3) needs none at all.
 
     The function that asks is an attribute of Serve's own. Where a version of Serve has none of that
     name, or calls none, everything is as it was without this.
