@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from pathlib import Path
+
+import pytest
 
 from stageflow_actors import Pipeline, RayRuntime, RetryPolicy, Settings, StageKind
 from tests.conformance.stages import ok
@@ -13,6 +16,14 @@ from tests.stress.leftover_stages import BIG_BYTES, fails_now_and_then, makes_bi
 MIB = 2**20
 MOST_GROWTH = 12 * MIB
 AT_ONCE = 50
+
+
+@pytest.fixture(autouse=True)
+def unlogged():
+    """What is logged stays: pytest keeps it to the end of a test."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def pipeline():
