@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from pathlib import Path
 
 import pytest
 
@@ -52,11 +51,6 @@ def objects_here(_actor=None):
     return len(gc.get_objects())
 
 
-def resident_bytes(pid):
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) * 1024
-
-
 async def objects_of(app, runtime):
     """In this process, and in that of the supervisor."""
     told = {"here": objects_here()}
@@ -69,6 +63,8 @@ async def memory_of(app, runtime):
     """Of every process that takes part, by pid."""
     if not isinstance(runtime, RayRuntime):
         return {}  # this process has all other tests in it
+    from tests.serve.inside import resident_bytes
+
     told = await app.describe()
     pids = {told["supervisor_pid"], *(stage["pid"] for stage in told["stages"])}
     return {pid: resident_bytes(pid) for pid in pids}
@@ -88,7 +84,7 @@ async def test_after_many_runs_all_is_as_it_was_after_some(runtime, is_full):
     some, many = (4_000, 20_000) if is_full else (200, 400)
     assert Settings().max_inline_bytes < BIG_BYTES
     async with runtime.deploy(pipeline()) as app:
-        await objects_of(app, runtime)  # what asking loads is there
+        _loaded = await objects_of(app, runtime), await memory_of(app, runtime)  # what asking loads
         assert await have_run(app, some) == some
         objects, memory = await objects_of(app, runtime), await memory_of(app, runtime)
         assert await have_run(app, many) == many
