@@ -72,7 +72,7 @@ class _Matching:
         lost: list[Alternative] = []
         taken: list[Alternative] = []
         for old in self._olds:
-            if self._is_covered_by_values(old):
+            if old.kind == "boolean" and _lists_both(self._news):
                 continue
             successor = self._successor(old)
             if successor is None:
@@ -128,15 +128,6 @@ class _Matching:
             return _is_same(old.value, new.value) if new.kind == VALUE else fits(old.value, new)
         return _is_kind_of(old, new)
 
-    def _is_covered_by_values(self, old: Alternative) -> bool:
-        """A boolean where both of its values are listed."""
-        listed = [each.value for each in self._news if each.kind == VALUE]
-        return (
-            old.kind == "boolean"
-            and any(v is True for v in listed)
-            and (any(v is False for v in listed))
-        )
-
     def _breaks(self, finding: Finding) -> bool:
         below = [self._comparison.breaks(pair) for _path, pair in finding.below]
         return any(below) or any(change.is_breaking for change in finding.changes)
@@ -162,6 +153,7 @@ class _Matching:
             for new in self._news
             if not (new in taken and any(old.kind == new.kind for old in self._olds))
             and not any(self._is_part_of(new, old) for old in self._olds)
+            and not (new.kind == "boolean" and _lists_both(self._olds))
         ]
         for each in gained:
             if each.kind == VALUE and had_values:
@@ -170,10 +162,18 @@ class _Matching:
             _note_type(finding, "widened", self._olds, self._news)
 
     def _is_part_of(self, new: Alternative, old: Alternative) -> bool:
-        """Whether ``new`` plainly is a part of ``old``: a value of a type, a whole number."""
+        """Whether ``new`` plainly is a part of ``old``: a value of a type, a whole number, a
+        boolean.
+        """
         if new.kind == VALUE:
             return _is_same(new.value, old.value) if old.kind == VALUE else fits(new.value, old)
-        return (new.kind, old.kind) == ("integer", "number")
+        return (new.kind, old.kind) in (("integer", "number"), ("boolean", "boolean"))
+
+
+def _lists_both(alternatives: list[Alternative]) -> bool:
+    """Whether both values of a boolean are there, which are all that it has."""
+    listed = [each.value for each in alternatives if each.kind == VALUE]
+    return any(value is True for value in listed) and any(value is False for value in listed)
 
 
 def fits(value: Any, alternative: Alternative) -> bool:

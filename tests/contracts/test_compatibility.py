@@ -71,13 +71,21 @@ SAME = [
     int, str | None, list[int], dict[str, float], tuple[int, str], set[str], Any, Small, UUID,
     Literal["a", 1] | None, Cat | Dog, tagged(Cat, Dog), limited(int, ge=1, lt=5), Json[list[int]],
     dict[str, Any] | dict[str, float], dict[Small, int], limited(str, pattern="^a"),
-    dict[limited(str, pattern="^a"), int],
+    dict[limited(str, pattern="^a"), int], bool | Literal["a", True, False],
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("annotation", SAME, ids=str)
 def test_what_stays_the_same_is_no_change(annotation):
     assert changes(annotation, annotation) == ([], [])
+
+
+BOTH = Literal[True, False]
+
+
+@pytest.mark.parametrize(("old", "new"), [(BOTH, bool), (bool, BOTH), (bool, bool | BOTH)], ids=str)
+def test_both_values_of_a_boolean_are_a_boolean(old, new):
+    assert changes(old, new) == ([], [])
 
 
 def test_titles_and_descriptions_are_no_change():
