@@ -34,7 +34,7 @@ from tests.actors.far_output_stages import (
     says,
     turn,
 )
-from tests.actors.watching import pid_of
+from tests.actors.watching import pid_of, stored_bytes
 from tests.chaos.elsewhere import start_elsewhere
 from tests.conformance.crossing import Gate
 from tests.conformance.failing_stages import at_once
@@ -64,14 +64,6 @@ def peak_bytes(pid):
     """The most memory that a process has had so far."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
-
-
-def stored_bytes():
-    """In the object store, as Ray tells from time to time."""
-    import ray
-
-    kind = "object_store_memory"
-    return ray.cluster_resources()[kind] - ray.available_resources().get(kind, 0.0)
 
 
 async def until(condition):

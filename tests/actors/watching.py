@@ -51,3 +51,13 @@ async def killed(app, stage):
 async def replaced(app, stage, former):
     """What is told once another process than ``former`` serves the stage."""
     return await described(app, lambda told: pids_in(told)[stage] not in (None, former))
+
+
+def stored_bytes():
+    """In the object store, if there is one, as Ray tells from time to time."""
+    import ray
+
+    if not ray.is_initialized():
+        return 0
+    kind = "object_store_memory"
+    return ray.cluster_resources()[kind] - ray.available_resources().get(kind, 0.0)

@@ -9,6 +9,7 @@ import logging
 import pytest
 
 from stageflow_actors import Pipeline, RayRuntime, RetryPolicy, Settings, StageKind
+from tests.actors.watching import stored_bytes
 from tests.conformance.stages import ok
 from tests.stress.leftover_stages import BIG_BYTES, fails_now_and_then, makes_big_ones, reads
 
@@ -68,16 +69,6 @@ async def memory_of(app, runtime):
     told = await app.describe()
     pids = {told["supervisor_pid"], *(stage["pid"] for stage in told["stages"])}
     return {pid: resident_bytes(pid) for pid in pids}
-
-
-def stored_bytes():
-    """In the object store, as Ray tells from time to time."""
-    import ray
-
-    if not ray.is_initialized():
-        return 0
-    kind = "object_store_memory"
-    return ray.cluster_resources()[kind] - ray.available_resources().get(kind, 0.0)
 
 
 async def test_after_many_runs_all_is_as_it_was_after_some(runtime, is_full):
