@@ -12,7 +12,7 @@ from stageflow_actors.actors.failures import Failure
 from stageflow_actors.actors.far_outputs import is_far
 from stageflow_actors.actors.messages import Reading, RunReport, RunRequest, Watch
 from stageflow_actors.actors.outlets import Outlets, Piece
-from stageflow_actors.actors.parcels import Parcel
+from stageflow_actors.actors.parcels import Parcel, Respond
 from stageflow_actors.actors.run_wire import (
     events_to_wire,
     pieces_to_wire,
@@ -52,13 +52,13 @@ class Callers:
         self._begin = begin
         self._outlets = outlets
         self._settings = settings
-        self._exchanges = Exchanges(self._take, settings)
+        self._exchanges = Exchanges(self._take_message, settings)
         self._callers: dict[str, _Caller] = {}
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
+    def take(self, caller: str, parcel: Parcel, respond: Respond) -> None:
         """Take the messages of a ``Channel``; answer with events and reports."""
-        return await self._exchanges.take(caller, parcel)
+        self._exchanges.take(caller, parcel, respond)
 
     def follow(self, run: str, log: EventLog) -> None:
         """From now on the run has events."""
@@ -85,7 +85,7 @@ class Callers:
                 is_last=not caller.exchange.due,
             )
 
-    def _take(self, exchange: Exchange, message: Wire | Watch | Reading) -> None:
+    def _take_message(self, exchange: Exchange, message: Wire | Watch | Reading) -> None:
         if isinstance(message, Watch):
             self._watch(message.run)
             return

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from stageflow_actors.actors.asking import ASK_AGAIN_S
-from stageflow_actors.actors.direct_line import DirectCallError
+from stageflow_actors.actors.direct_line import DirectCall, DirectCallError
 from stageflow_actors.actors.parcels import Parcel, unwrap, wrap
 from stageflow_actors.actors.ray_errors import CallFault, FaultKind, fault_of
 from stageflow_actors.model.settings import Settings
@@ -200,10 +200,12 @@ class Channel:
             self._loop.call_soon(self._miss, call, fault_of(error))
             return
         self._is_lossy = False
-        answer.add_done_callback(partial(self._answered, call))
+        # A direct call is done on this event loop, one of Ray on any thread.
+        done = self._made if isinstance(answer, DirectCall) else self._answered
+        answer.add_done_callback(partial(done, call))
 
     def _answered(self, call: _Call, answer: Future[Parcel]) -> None:
-        """On any thread."""
+        """From another thread, too."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting any more
             self._loop.call_soon_threadsafe(self._made, call, answer)
 

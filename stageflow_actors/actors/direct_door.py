@@ -16,14 +16,15 @@ import secrets
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import ray
 
 from stageflow_actors.actors.control import CONTROL, WorkLoop
 from stageflow_actors.actors.direct_frames import ANSWER, ONLY_BY_RAY, Frames, frame
-from stageflow_actors.actors.parcels import Parcel
+from stageflow_actors.actors.parcels import Parcel, Respond
 from stageflow_actors.model.settings import Settings
 
 logger = logging.getLogger("stageflow_actors")
@@ -31,7 +32,8 @@ logger = logging.getLogger("stageflow_actors")
 _TOKEN_BYTES = 32
 _CREDENTIALS = struct.Struct("3i")
 _BACKLOG = 128
-Exchanging = Callable[[Any, Parcel], Awaitable[Parcel]]
+Take = Callable[[Any, Parcel, Respond], None]
+"""Called with who calls, what came, and how to respond."""
 Left = Callable[[int], None]
 """Called with the process id of a caller that has hung up, or has died."""
 
@@ -49,7 +51,7 @@ class DirectAddress(NamedTuple):
 
 
 class DirectDoor:
-    """Hands what comes to ``exchange``, with the name that the caller gave.
+    """Hands what comes to ``take``, with the name that the caller gave.
 
     The socket has no file, and goes with its process. Who connects has to belong to the same user,
     and to know the token, which Ray has brought there.
@@ -60,7 +62,7 @@ class DirectDoor:
         self._server = server  # it listens as long as somebody holds it
 
     @classmethod
-    async def open(cls, exchange: Exchanging, node: str, left: Left = _ignore) -> DirectDoor | None:
+    async def open(cls, take: Take, node: str, left: Left = _ignore) -> DirectDoor | None:
         """One on the running event loop; none where the system has no such sockets."""
         if sys.platform != "linux":
             return None
@@ -72,7 +74,7 @@ class DirectDoor:
             listening.setblocking(False)
             loop = asyncio.get_running_loop()
             server = await loop.create_unix_server(
-                lambda: _Served(exchange, address.token, left), sock=listening
+                lambda: _Served(take, address.token, left), sock=listening
             )
         except OSError:
             listening.close()
@@ -97,20 +99,18 @@ class Direct:
         """Where they do; nothing where they cannot."""
         return None if self._door is None else self._door.address
 
-    async def open_door(
-        self, exchange: Exchanging, settings: Settings, left: Left = _ignore
-    ) -> None:
-        """From now on; once, on the event loop that ``exchange`` works on."""
+    async def open_door(self, take: Take, settings: Settings, left: Left = _ignore) -> None:
+        """From now on; once, on the event loop that ``take`` works on."""
         if self._door is None and settings.direct_calls:
             node = ray.get_runtime_context().get_node_id()
-            self._door = await DirectDoor.open(exchange, node, left)
+            self._door = await DirectDoor.open(take, node, left)
 
 
 class _Served(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, exchange: Exchanging, token: bytes, left: Left) -> None:
-        self._exchange = exchange
+    def __init__(self, take: Take, token: bytes, left: Left) -> None:
+        self._take = take
         self._token = token
         self._left = left
         self._pid = 0
@@ -118,7 +118,6 @@ class _Served(asyncio.Protocol):
         self._caller: Any = None
         self._is_known = False
         self._transport: Any = None
-        self._working: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -133,9 +132,7 @@ class _Served(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for number, _kind, body in self._frames.feed(data):
             if self._is_known:
-                task = asyncio.ensure_future(self._serve(number, body))
-                self._working.add(task)  # the loop itself holds tasks only weakly
-                task.add_done_callback(self._working.discard)
+                self._serve(number, body)
             elif hmac.compare_digest(body[:_TOKEN_BYTES], self._token):
                 self._is_known = True
                 self._caller = pickle.loads(body[_TOKEN_BYTES:])
@@ -143,16 +140,19 @@ class _Served(asyncio.Protocol):
                 self._transport.abort()
                 return
 
-    async def _serve(self, number: int, body: bytes) -> None:
+    def _serve(self, number: int, body: bytes) -> None:
+        respond = partial(self._answer, number)
         try:
-            parcel = await self._exchange(self._caller, body)
-        except Exception:  # said again by Ray, it comes back as what it is
-            parcel = b"", []
+            self._take(self._caller, body, respond)
+        except Exception as error:
+            respond(error)
+
+    def _answer(self, number: int, told: Parcel | Exception) -> None:
         if self._transport.is_closing():
             return  # nobody is there any more, or asks again by Ray
-        if isinstance(parcel, bytes):
-            self._transport.write(frame(number, ANSWER, parcel))
-        else:
+        if isinstance(told, bytes):
+            self._transport.write(frame(number, ANSWER, told))
+        else:  # what was raised is raised again there, and comes back as what it is
             self._transport.write(frame(number, ONLY_BY_RAY, b""))
 
 

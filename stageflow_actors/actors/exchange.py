@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 from stageflow_actors.actors.channel import Post
-from stageflow_actors.actors.parcels import Parcel, unwrap, wrap
+from stageflow_actors.actors.parcels import Parcel, Respond, unwrap, wrap
 from stageflow_actors.model.settings import Settings
 
 _MANY = 64
@@ -19,6 +19,22 @@ _BEHIND = 1_000
 Reply = tuple[int, Sequence[Any]]
 Replies = Sequence[Reply]
 """By number, what was gathered for one answer."""
+
+
+async def answered(take: Callable[[Respond], None]) -> Parcel:
+    """What ``take`` responds with, for a call of Ray, which waits for it."""
+    waiting: asyncio.Future[Parcel] = asyncio.get_running_loop().create_future()
+
+    def respond(told: Parcel | Exception) -> None:
+        if waiting.done():
+            return  # whoever has called is gone
+        if isinstance(told, Exception):
+            waiting.set_exception(told)
+        else:
+            waiting.set_result(told)
+
+    take(respond)
+    return await waiting
 
 
 class Exchange:
@@ -56,13 +72,13 @@ class Exchange:
         self._kept: dict[int, Sequence[Any]] = {}
         self._ready: list[tuple[Any, int]] = []
         self._with_refs: set[int] = set()
-        self._waiting: asyncio.Future[Replies] | None = None
+        self._waiting: Respond | None = None
         self._releasing = False
         self.called_at = 0.0
         self.due = 0
 
-    async def take(self, parcel: Parcel) -> Parcel:
-        """Begin what a call brings; answer with replies once there are any."""
+    def take(self, parcel: Parcel, respond: Respond) -> None:
+        """Begin what a call brings; ``respond`` with replies once there are any."""
         post = Post(*unwrap(parcel))
         self.called_at = self._loop.time()
         self._forget(post)
@@ -77,15 +93,13 @@ class Exchange:
                 self._begin(message)
         again = tuple(self._kept.items()) if post.is_lossy else ()
         if not is_newest:
-            return self._wrapped(again)
-        if again or not post.listens:
-            return self._wrapped((*again, *self._gathered()))
-        await asyncio.sleep(0)  # what ends in the next turn of the loop is told in that turn
-        if post.serial != self._newest:  # nor would anybody know that it went to nobody
-            return self._wrapped(())
-        if self._ready:
-            return self._wrapped(tuple(self._gathered()))
-        return self._wrapped(tuple(await self._news()))
+            self._answer(respond, again)
+        elif again or not post.listens:
+            self._answer(respond, (*again, *self._gathered()))
+        else:
+            self._waiting = respond
+            if self._ready:
+                self._release_soon()
 
     @property
     def is_behind(self) -> bool:
@@ -106,17 +120,22 @@ class Exchange:
             else:
                 self._release_soon()
 
-    def _wrapped(self, replies: tuple[Reply, ...]) -> Parcel:
-        has_refs = bool(self._with_refs) and any(
-            number in self._with_refs for number, _items in replies
-        )
-        return wrap(replies, has_refs=has_refs)
-
     def release(self) -> None:
         """Answer the call that waits, if any, with what there is."""
         waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(self._gathered())
+        if waiting is not None:
+            self._answer(waiting, self._gathered())
+
+    def _answer(self, respond: Respond, replies: Replies) -> None:
+        has_refs = bool(self._with_refs) and any(
+            number in self._with_refs for number, _items in replies
+        )
+        try:
+            parcel = wrap(tuple(replies), has_refs=has_refs)
+        except Exception as error:  # it is not the fault of whoever has just told something
+            respond(error)
+        else:
+            respond(parcel)
 
     def is_over(self, now: float) -> bool:
         """Whether the other end has had all it may ask for, or is gone."""
@@ -132,11 +151,6 @@ class Exchange:
         for number in [number for number in self._kept if number <= post.have]:
             del self._kept[number]
             self._with_refs.discard(number)
-
-    async def _news(self) -> Replies:
-        waiting = self._waiting = self._loop.create_future()
-        replies: Replies = await waiting
-        return replies
 
     def _release_soon(self) -> None:
         """After what runs in this turn of the loop: it may have replies, too."""
@@ -182,7 +196,7 @@ class Exchanges:
         self._settings = settings
         self._by_caller: dict[str, Exchange] = {}
 
-    async def take(self, caller: str, parcel: Parcel) -> Parcel:
+    def take(self, caller: str, parcel: Parcel, respond: Respond) -> None:
         """As ``Exchange.take``."""
         exchange = self._by_caller.pop(caller, None)
         if exchange is None:
@@ -190,7 +204,7 @@ class Exchanges:
                 self._forget_silent()
             exchange = self._open()
         self._by_caller[caller] = exchange  # whoever has called last is the last
-        return await exchange.take(parcel)
+        exchange.take(parcel, respond)
 
     def _open(self) -> Exchange:
         exchange = Exchange(lambda message: self._begin(exchange, message), self._settings)

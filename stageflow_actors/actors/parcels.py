@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 from ray import ObjectRef
@@ -15,6 +16,8 @@ from stageflow_actors.actors.messages import pack, unpack
 
 Parcel = bytes | tuple[bytes, list[ObjectRef[Any]]]
 """Bytes alone, or with the references that they name by position."""
+Respond = Callable[[Parcel | Exception], None]
+"""Called once, with the answer to a call, or why there is none."""
 
 
 class _Pickler(pickle.Pickler):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from stageflow_actors.actors.children import Children
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.event_log import EventLog, OwnNumbers
-from stageflow_actors.actors.exchange import Exchange, Exchanges
+from stageflow_actors.actors.exchange import Exchange, Exchanges, answered
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.family import Child, ChildFacts
 from stageflow_actors.actors.far_outputs import is_far
@@ -169,7 +170,7 @@ class RayChildren(Children[RayChildGroup, ChildRequest, ChildReply]):
         """Take the messages of a ``Channel``, each a ``ChildRequest``; answer with what has ended:
         the id of the child, and a ``ChildReply``.
         """
-        return await self._exchanges.take(caller, parcel)
+        return await answered(partial(self._exchanges.take, caller, parcel))
 
     def _take(self, exchange: Exchange, request: ChildRequest) -> None:
         exchange.due += 1

@@ -18,14 +18,14 @@ from stageflow_actors.actors.codec import FarOutput, Payload, decode
 from stageflow_actors.actors.collecting import keep_loaded
 from stageflow_actors.actors.control import CONTROL, EVENTS, WorkLoop
 from stageflow_actors.actors.direct_door import Direct
-from stageflow_actors.actors.exchange import Exchange
+from stageflow_actors.actors.exchange import Exchange, answered
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.far_outputs import brought_near, has_far, to_parts
 from stageflow_actors.actors.farewell import go_with
 from stageflow_actors.actors.gpus import hide_gpus
 from stageflow_actors.actors.lease import Lease
 from stageflow_actors.actors.messages import Credit, Envelope, Execution, Receipt
-from stageflow_actors.actors.parcels import Parcel
+from stageflow_actors.actors.parcels import Parcel, Respond
 from stageflow_actors.actors.stage_exports import begin_exports, end_exports
 from stageflow_actors.actors.stage_host import StageHost
 from stageflow_actors.actors.stage_stream import OpenStreams
@@ -99,7 +99,7 @@ class StageActor(Direct):
         self._followers = followers
         if self._exchange is None:
             self._exchange = Exchange(self._begin, self._settings)
-            await self.open_door(self.exchange, self._settings, self._left_alone)
+            await self.open_door(self._take, self._settings, self._left_alone)
         if self._parent is not None and self._nursery is None:
             self._nursery = open_nursery(self._parent, self._settings)
         if self._preparing is None:
@@ -113,11 +113,7 @@ class StageActor(Direct):
         Raises:
             RuntimeFault: it was meant for another process of the host.
         """
-        if epoch != self._epoch or self._exchange is None:
-            raise RuntimeFault(
-                f"Executions for process {epoch} of a host came to process {self._epoch}."
-            )
-        return await self._exchange.take(parcel)
+        return await answered(partial(self._take, epoch, parcel))
 
     @ray.method(concurrency_group=CONTROL, num_returns=2)
     async def take(self, execution: Execution) -> tuple[list[pickle.PickleBuffer], bool]:
@@ -148,6 +144,13 @@ class StageActor(Direct):
     async def batches(self) -> dict[int, BatchStats]:
         """What each stage that takes batches has counted; a blocked event loop tells it, too."""
         return _batches_of(dict(self._hosts))
+
+    def _take(self, epoch: int, parcel: Parcel, respond: Respond) -> None:
+        if epoch != self._epoch or self._exchange is None:
+            raise RuntimeFault(
+                f"Executions for process {epoch} of a host came to process {self._epoch}."
+            )
+        self._exchange.take(parcel, respond)
 
     def _left_alone(self, supervisor: int) -> None:
         """Ray, too, ends what a dead supervisor has left, but takes its time.

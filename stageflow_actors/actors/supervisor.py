@@ -19,6 +19,7 @@ from stageflow_actors.actors.callers import Callers
 from stageflow_actors.actors.codec import Payload
 from stageflow_actors.actors.control import CHILDREN, CONTROL, EVENTS, WorkLoop
 from stageflow_actors.actors.direct_door import Direct
+from stageflow_actors.actors.exchange import answered
 from stageflow_actors.actors.failures import Failure, failure_of, failure_to_wire
 from stageflow_actors.actors.gates import GatedBodies, Gates
 from stageflow_actors.actors.idempotency import IdempotencyDesk
@@ -103,7 +104,7 @@ class Supervisor(Direct):
             self._children = RayChildren(self._packages, self._hire, self._settings)
         desk = IdempotencyDesk(self._store, self._settings.idempotency_lease_s)
         self._gates = Gates(self._plan, desk, lambda error: failure_to_wire(failure_of(error)))
-        await self.open_door(self.exchange, self._settings)
+        await self.open_door(self._callers.take, self._settings)
         return await self._group.start()
 
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
@@ -112,7 +113,7 @@ class Supervisor(Direct):
         Answers with what there is to tell of its runs: a run, whether it is its report, and that,
         packed, or a ``Failure`` where it is lost to a defect; else events or pieces.
         """
-        return await self._callers.exchange(caller, parcel)
+        return await answered(partial(self._callers.take, caller, parcel))
 
     @ray.method(concurrency_group=CONTROL)
     async def cancel(self, reasons: Mapping[str, str]) -> None:

@@ -33,7 +33,7 @@ async def test_events_are_told_when_the_interval_is_over_for_the_first_time(monk
     exchange, settings = NotedExchange(), Settings(event_flush_interval_s=5)
     callers = Callers(lambda request: None, Outlets((), lambda *_read: None, settings), settings)
     request = RunRequest("a run", Payload(b""), 0, None, None, {}, has_hooks=False)
-    callers._take(exchange, request_to_wire(request))
+    callers._take_message(exchange, request_to_wire(request))
     log = EventLog(10)
     callers.follow("a run", log)
     log.append("stage.a.started", 0.0, "a", 1, {})

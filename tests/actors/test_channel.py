@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 import pytest
 
 from stageflow_actors import RuntimeFault, Settings
 from stageflow_actors.actors import stage_actor
 from stageflow_actors.actors.channel import Channel, Post
-from stageflow_actors.actors.exchange import Exchanges
+from stageflow_actors.actors.exchange import Exchanges, answered
 from stageflow_actors.actors.messages import pack, unpack
 from stageflow_actors.actors.stage_actor import StageActor
 from tests.actors.wires import Call, Ends, settle
@@ -229,7 +230,10 @@ class Crowd:
         exchange.tell(f"re {message}", 1)
 
     def caller(self, name):
-        return Caller(name, self.exchanges)
+        return Caller(name, self.take)
+
+    def take(self, name, packed):
+        return answered(partial(self.exchanges.take, name, packed))
 
     def exchanges_of(self, name):
         """More than one where it was forgotten."""
@@ -250,10 +254,10 @@ class Crowd:
 
 
 class Caller:
-    def __init__(self, name, exchanges):
+    def __init__(self, name, take):
         self.name = name
         self.taken = []
-        self._exchanges = exchanges
+        self._take_parcel = take
         self._due = 0
         self._trips = set()
         self._channel = Channel(self, lambda: self._due > 0, self._take, print, Settings())
@@ -263,7 +267,7 @@ class Caller:
         self._channel.put(f"{self.name}:{text}", 1)
 
     def send(self, packed):
-        call = Call(packed, lambda packed: self._exchanges.take(self.name, packed))
+        call = Call(packed, lambda packed: self._take_parcel(self.name, packed))
         trip = asyncio.ensure_future(call.trip())
         self._trips.add(trip)
         trip.add_done_callback(self._trips.discard)
@@ -317,25 +321,25 @@ async def test_who_has_all_its_replies_is_forgotten_when_it_was_silent_for_long(
 async def test_replies_that_nobody_fetches_are_kept_longer_but_not_for_ever(later):
     crowd = Crowd()
     fetch = Post(2, 2, 1, 0, False, False, ())
-    await crowd.exchanges.take("gone", pack(tuple(Post(1, 1, 1, 0, False, False, ("gone:a",)))))
+    await crowd.take("gone", pack(tuple(Post(1, 1, 1, 0, False, False, ("gone:a",)))))
     crowd.reply_to("gone:a")
     await crowd.fill()
     later(LONG_S)
     await crowd.serve(crowd.caller("new"), "a")
-    assert unpack(await crowd.exchanges.take("gone", pack(tuple(fetch)))) == ((1, ["re gone:a"]),)
+    assert unpack(await crowd.take("gone", pack(tuple(fetch)))) == ((1, ["re gone:a"]),)
 
     crowd.exchanges_of("gone").pop().tell("for nobody", 1)
     await crowd.fill("one of others")
     later(VERY_LONG_S)
     await crowd.serve(crowd.caller("newer"), "a")
     fetch = fetch._replace(serial=3, number=3)
-    assert unpack(await crowd.exchanges.take("gone", pack(tuple(fetch)))) == ()
+    assert unpack(await crowd.take("gone", pack(tuple(fetch)))) == ()
 
 
 async def test_a_call_that_is_open_when_its_caller_is_forgotten_is_answered(later):
     crowd = Crowd()
     post = Post(1, 1, 1, 0, is_lossy=False, listens=True, messages=())
-    is_open = asyncio.ensure_future(crowd.exchanges.take("listening", pack(tuple(post))))
+    is_open = asyncio.ensure_future(crowd.take("listening", pack(tuple(post))))
     await crowd.fill()
     assert not is_open.done()
     later(LONG_S)

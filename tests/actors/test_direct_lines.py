@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from stageflow_actors.actors.channel import Channel
 from stageflow_actors.actors.direct_door import DirectDoor, path_of
 from stageflow_actors.actors.direct_frames import ANSWER, Frames, frame
 from stageflow_actors.actors.direct_line import DirectCallError, DirectLine
-from stageflow_actors.actors.exchange import Exchange
+from stageflow_actors.actors.exchange import Exchange, answered
 from tests.actors.wires import Call
 
 
@@ -40,16 +41,19 @@ def test_frames_come_out_as_they_went_in_however_the_stream_is_cut(parcels, cuts
 async def door():
     """Answers with the caller and what it was told, reversed; ``b"wait"`` is never answered."""
 
-    async def exchange(caller, body):
+    def take(caller, body, respond):
         if body == b"wait":
-            await asyncio.Event().wait()
-        if body == b"references":
-            return b"", ["a reference"]
+            return
         if body == b"raise":
             raise ValueError
-        return f"{caller}:".encode() + body[::-1]
+        if body == b"fail":
+            respond(ValueError())
+        elif body == b"references":
+            respond((b"", ["a reference"]))
+        else:
+            respond(f"{caller}:".encode() + body[::-1])
 
-    opened = await DirectDoor.open(exchange, "here")
+    opened = await DirectDoor.open(take, "here")
     assert opened is not None
     yield opened
     opened._server.close()
@@ -79,7 +83,7 @@ async def test_what_is_larger_than_any_buffer_arrives(door):
     line.close()
 
 
-@pytest.mark.parametrize("body", [b"references", b"raise"])
+@pytest.mark.parametrize("body", [b"references", b"raise", b"fail"])
 async def test_what_only_ray_can_carry_is_left_to_it(door, body):
     line = await DirectLine.connect(door.address, "me", nobody)
     with pytest.raises(DirectCallError):
@@ -117,10 +121,10 @@ async def test_calls_of_a_line_that_is_closed_come_to_nothing(door):
 async def test_who_hangs_up_is_told_from_who_is_hung_up_on():
     broken, told = asyncio.Event(), []
 
-    async def exchange(_caller, body):
-        return body
+    def take(_caller, body, respond):
+        respond(body)
 
-    door = await DirectDoor.open(exchange, "here")
+    door = await DirectDoor.open(take, "here")
     left = await DirectLine.connect(door.address, "me", lambda: told.append("left"))
     left.close()
     wrong = door.address._replace(token=bytes(len(door.address.token)))
@@ -131,10 +135,10 @@ async def test_who_hangs_up_is_told_from_who_is_hung_up_on():
 
 
 async def test_a_door_that_is_gone_cannot_be_reached():
-    async def exchange(_caller, body):
-        return body
+    def take(_caller, body, respond):
+        respond(body)
 
-    gone = await DirectDoor.open(exchange, "here")
+    gone = await DirectDoor.open(take, "here")
     gone._server.close()
     await gone._server.wait_closed()
     with pytest.raises(OSError, match="refused"):
@@ -154,7 +158,7 @@ class Ways:
 
     def send_by_ray(self, parcel):
         self.by_ray += 1
-        call = Call(parcel, self._exchange.take)
+        call = Call(parcel, lambda parcel: answered(partial(self._exchange.take, parcel)))
         trip = asyncio.ensure_future(call.trip())
         call.trip_task = trip
         return call
@@ -171,13 +175,13 @@ async def test_a_channel_goes_on_by_ray_and_nothing_is_lost_or_begun_twice(break
 
     exchange = Exchange(begin, settings)
 
-    async def direct(_caller, parcel):
+    def direct(_caller, parcel, respond):
         nonlocal arrived
         arrived += 1
         if arrived > breaks_after:
-            await exchange.take(parcel)  # it has worked, and nobody hears of it
+            exchange.take(parcel, lambda _told: None)  # it has worked, and nobody hears of it
             line.close()
-        return await exchange.take(parcel)
+        exchange.take(parcel, respond)
 
     door = await DirectDoor.open(direct, "here")
     line = await DirectLine.connect(door.address, "me", nobody)

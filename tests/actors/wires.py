@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from functools import partial
 
 from ray.exceptions import ActorUnavailableError
 
 from stageflow_actors import Settings
 from stageflow_actors.actors.channel import Channel, Post
-from stageflow_actors.actors.exchange import Exchange
+from stageflow_actors.actors.exchange import Exchange, answered
 from stageflow_actors.actors.messages import unpack
 
 
@@ -80,7 +81,7 @@ class Ends:
         self.due = 0
         self._trips = set()
         self.exchange = Exchange(self.begun.append, self.settings)
-        self.receive = self.exchange.take
+        self.receive = lambda packed: answered(partial(self.exchange.take, packed))
         self.channel = Channel(
             self, lambda: self.due > 0, self._take, self.faults.append, self.settings
         )

@@ -7,11 +7,13 @@ import itertools
 import json
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
+from functools import partial
 from types import SimpleNamespace
 
 from ray.exceptions import ActorDiedError
 
 from stageflow_actors import Settings
+from stageflow_actors.actors.exchange import answered
 from stageflow_actors.serving import ServingSettings
 from stageflow_actors.serving.desk import Shown
 from stageflow_actors.serving.replicas import kept_desk, neighbours
@@ -111,7 +113,7 @@ class FakeKeeper:
         return self._born
 
     async def _exchange_asked(self, caller, parcel):
-        return await self._answering.exchange(caller, parcel)
+        return await answered(partial(self._answering.take, caller, parcel))
 
 
 class World:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from stageflow_actors import Settings
 from stageflow_actors.actors.channel import Post
+from stageflow_actors.actors.exchange import answered
 from stageflow_actors.actors.parcels import unwrap, wrap
 from stageflow_actors.serving.replicas.answering import Answering
 from stageflow_actors.serving.replicas.messages import Answer, Ask, Leave
@@ -29,7 +31,9 @@ class Slow:
 async def told(answering, number, *messages):
     """The answers to a call that brings ``messages``, and waits for some."""
     post = Post(number, number, number, number - 1, False, True, messages)
-    replies = unwrap(await answering.exchange("a replica", wrap(post, has_refs=False)))
+    replies = unwrap(
+        await answered(partial(answering.take, "a replica", wrap(post, has_refs=False)))
+    )
     return [answer for _number, answers in replies for answer in answers]
 
 

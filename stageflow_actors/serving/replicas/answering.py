@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stageflow_actors.actors.exchange import Exchange, Exchanges
-from stageflow_actors.actors.parcels import Parcel
+from stageflow_actors.actors.parcels import Parcel, Respond
 from stageflow_actors.errors import StageflowError
 from stageflow_actors.model.settings import Settings
 from stageflow_actors.serving.desk import Entries, Shown
@@ -40,14 +40,14 @@ class Answering:
                 )
             }
         )
-        self._exchanges = Exchanges(self._take, settings)
+        self._exchanges = Exchanges(self._take_message, settings)
         self._working: dict[tuple[Exchange, int], asyncio.Task[Answer]] = {}
 
-    async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
+    def take(self, caller: str, parcel: Parcel, respond: Respond) -> None:
         """Take the messages of a ``Channel``, each ``Ask`` or ``Leave``; answer with ``Answer``."""
-        return await self._exchanges.take(caller, parcel)
+        self._exchanges.take(caller, parcel, respond)
 
-    def _take(self, exchange: Exchange, message: Ask | Leave) -> None:
+    def _take_message(self, exchange: Exchange, message: Ask | Leave) -> None:
         if isinstance(message, Leave):
             working = self._working.get((exchange, message.number))
             if working is not None:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import ray
 from ray.exceptions import RayError
@@ -19,6 +20,7 @@ from ray.exceptions import RayError
 from stageflow_actors.actors.collecting import collect_less
 from stageflow_actors.actors.control import CONTROL
 from stageflow_actors.actors.direct_door import Direct
+from stageflow_actors.actors.exchange import answered
 from stageflow_actors.actors.parcels import Parcel
 from stageflow_actors.actors.ray_runtime import RayRuntime
 from stageflow_actors.serving.records import KeptRun
@@ -106,8 +108,8 @@ class Keeper(Direct):
         return True
 
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
-        """As ``Answering.exchange``."""
-        return await self._answering.exchange(caller, parcel)
+        """As ``Answering.take``, for a call of Ray."""
+        return await answered(partial(self._answering.take, caller, parcel))
 
     async def _opened(self) -> None:
         if self._opening is None:
@@ -134,7 +136,7 @@ class Keeper(Direct):
             # and as long again is for what they have asked meanwhile.
             await asyncio.sleep(self._born + 2 * KNOWN_S - time.time())
         self._desk.behind = desks[self._place.pipeline]
-        await self.open_door(self.exchange, self._app.runtime)
+        await self.open_door(self._answering.take, self._app.runtime)
         collect_less()
 
     async def _watch(self) -> None:
