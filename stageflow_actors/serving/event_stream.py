@@ -68,13 +68,13 @@ class EventStream(Response):
         """Send until the run has ended, or the client has gone."""
         try:
             with self._service.streaming(self._reading.tenant), suppress(ClientDisconnect):
-                await self._serve(receive, send)
+                await self._serve(scope, receive, send)
         except ProblemError as problem:
             await problem_response(problem, scope)(scope, receive, send)
 
-    async def _serve(self, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await while_there(receive, self._send_all(send))
+            await while_there(scope, receive, self._send_all(send))
         except (ClientDisconnect, asyncio.CancelledError):
             if self._cancels_when_left:
                 self._service.hold(self._cancel())

@@ -7,17 +7,30 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 Answer = TypeVar("Answer")
+_CANCELLED = "stageflow_actors.cancelled"
 
 
-async def while_there(receive: Receive, working: Coroutine[Any, Any, Answer]) -> Answer:
+def is_cancelled_when_left(scope: Scope) -> None:
+    """Take note that the server cancels this request when its client goes, and says nothing else.
+
+    That is in ``extensions`` of the request: ASGI 3.0, "Extensions".
+    """
+    scope["extensions"] = {**scope.get("extensions", {}), _CANCELLED: {}}
+
+
+async def while_there(
+    scope: Scope, receive: Receive, working: Coroutine[Any, Any, Answer]
+) -> Answer:
     """What ``working`` returns; it is cancelled when the client goes. The body has been read.
 
     Raises:
         ClientDisconnect: the client has gone.
     """
+    if _CANCELLED in scope.get("extensions", ()):
+        return await working
     work = asyncio.ensure_future(working)
     leaving = asyncio.ensure_future(_left(receive))
     waiting: set[asyncio.Future[Any]] = {work, leaving}

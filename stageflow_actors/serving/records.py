@@ -193,12 +193,10 @@ class RunRecord:
         handle = self._handle
         assert handle is not None, "it has not ended"
         result = await handle.result()
-        self.watch()
         self._paces.clear()  # what is left is bounded, and needs no reader
         self._tell()
-        assert self._recording is not None, "it is watched"
         try:
-            await self._recording
+            await self._write_all(handle)
         except Exception:  # the result is worth more than the events
             logger.exception("The events of run %s are not complete.", self.run_id)
         self._end(result)
@@ -216,6 +214,14 @@ class RunRecord:
         self.tape.append(ENDED, last)
         self._handle = self._recording = None
         self._tell()
+
+    async def _write_all(self, handle: RunHandle) -> None:
+        if self._recording is not None:
+            await self._recording
+            return
+        self._recording = self.ending  # whoever comes to watch now is not to begin again
+        await self._record_events(handle)
+        await self._record_pieces(handle.stream(None))
 
     async def _record_events(self, handle: RunHandle) -> None:
         reveal = self._settings.reveal_failures

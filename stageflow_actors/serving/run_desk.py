@@ -100,14 +100,7 @@ class RunDesk:
 
     def reserve(self, tenant: str) -> None:
         """As ``Desk.reserve``. None is held here: a run counts when it is started."""
-        if not self._is_taking:
-            raise ProblemError(Fault.NOT_READY, retry_after_s=SOON_S)
-        if self._book.live_of(tenant) >= self._settings.max_live_runs_per_tenant:
-            raise ProblemError(Fault.TOO_MANY_RUNS, retry_after_s=SOON_S)
-        if self._rate is not None:
-            refused = too_fast(self._rate.wait_s(tenant, time.monotonic()))
-            if refused is not None:
-                raise refused
+        self._admit(tenant, RunRate.wait_s)
 
     async def run(self, order: RunOrder, wait_s: float | None) -> Shown:
         """As ``Desk.run``."""
@@ -183,7 +176,7 @@ class RunDesk:
 
     async def _start(self, order: RunOrder) -> RunRecord:
         caller = order.caller
-        self._enter(caller.tenant)
+        self._admit(caller.tenant, RunRate.take)
         try:
             handle = await self._deployment.start(_context_of(self._served, order))
         except StageflowError as error:
@@ -219,10 +212,15 @@ class RunDesk:
         finally:
             record.waiting -= 1
 
-    def _enter(self, tenant: str) -> None:
-        self.reserve(tenant)
+    def _admit(self, tenant: str, rated: Callable[[RunRate, str, float], float | None]) -> None:
+        if not self._is_taking:
+            raise ProblemError(Fault.NOT_READY, retry_after_s=SOON_S)
+        if self._book.live_of(tenant) >= self._settings.max_live_runs_per_tenant:
+            raise ProblemError(Fault.TOO_MANY_RUNS, retry_after_s=SOON_S)
         if self._rate is not None:
-            self._rate.take(tenant, time.monotonic())
+            refused = too_fast(rated(self._rate, tenant, time.monotonic()))
+            if refused is not None:
+                raise refused
 
     async def _sweep(self) -> None:
         while True:

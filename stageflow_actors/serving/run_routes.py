@@ -60,7 +60,9 @@ async def start_run(name: str, request: Request) -> Response:
     )._replace(room=room_of(request))
     if wants_events(request.headers.getlist("accept")):
         return await _started_stream(request, name, order)
-    shown = await while_there(request.receive, service.run(name, order, wanted.wait_s))
+    shown = await while_there(
+        request.scope, request.receive, service.run(name, order, wanted.wait_s)
+    )
     note_run(request.scope, shown.run_id)
     headers = {"Location": f"{order.prefix}/v1/runs/{shown.run_id}"}
     if wanted.applied and not shown.is_ended:

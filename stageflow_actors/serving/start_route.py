@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -33,6 +35,7 @@ class StartRoute(GuardedRoute):
         if caller.tenant != recent:
             _give_back(request)
             request.state.room = service.reserve(name, caller.tenant)
+        await asyncio.sleep(0)  # the body is asked for now, and comes while the rest is looked at
         return caller
 
     def get_route_handler(self) -> Handler:

@@ -64,3 +64,33 @@ async def rest(desk, shown, after=0):
         told += [(each.number, each.type) for each in found.entries]
         after, is_over = found.after, found.is_over
     return told
+
+
+class LateHandle:
+    """A run that tells its events only when it may; ``asked`` once somebody wants them."""
+
+    def __init__(self, behind, may, asked):
+        self._behind = behind
+        self._may = may
+        self._asked = asked
+
+    def __getattr__(self, name):
+        return getattr(self._behind, name)
+
+    async def events(self):
+        self._asked.set()
+        await self._may.wait()
+        async for event in self._behind.events():
+            yield event
+
+
+class Late:
+    """A deployment of such runs."""
+
+    def __init__(self, behind, may):
+        self._behind = behind
+        self._may = may
+        self.asked = asyncio.Event()
+
+    async def start(self, context):
+        return LateHandle(await self._behind.start(context), self._may, self.asked)

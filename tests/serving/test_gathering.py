@@ -8,7 +8,8 @@ from uuid import uuid4
 from stageflow_actors.model.streaming import Audience, StreamPiece
 from stageflow_actors.serving import ServingSettings
 from stageflow_actors.serving.records import RunRecord
-from tests.serving.desks import Gate, desk_of, order, reading
+from stageflow_actors.serving.run_desk import RunDesk
+from tests.serving.desks import Gate, Late, desk_of, order, reading, rest
 
 
 async def test_events_wait_for_the_piece_that_follows_them_and_a_piece_for_nothing():
@@ -45,6 +46,20 @@ async def test_who_has_no_time_to_wait_gets_what_there_is():
             while not (await desk.read(reading(shown))).entries:
                 await asyncio.sleep(0)
         gate.opened.set()
+
+
+async def test_who_comes_while_the_events_of_an_ended_run_are_written_has_each_of_them_once():
+    gate, may, settings = Gate(), asyncio.Event(), ServingSettings()
+    async with desk_of(gate, settings) as behind:
+        late = Late(behind._deployment, may)
+        desk = RunDesk("gated", gate.pipeline(), late, settings)
+        shown = await desk.run(order(), 0.0)
+        await late.asked.wait()
+        assert not (await desk.read(reading(shown))).entries
+        may.set()
+        types = [type_ for _number, type_ in await rest(desk, shown)]
+    assert types.count("pipeline.started") == 1
+    assert types[-1] == "run.ended"
 
 
 class Flood:

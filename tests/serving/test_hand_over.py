@@ -11,7 +11,7 @@ from stageflow_actors.serving import ServingSettings
 from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.run_desk import RunDesk
 from stageflow_actors.serving.tape import ENDED
-from tests.serving.desks import TENANT, Gate, desk_of, order, reading, rest
+from tests.serving.desks import TENANT, Gate, Late, desk_of, order, reading, rest
 
 FEW = ServingSettings(max_kept_runs=3, drain_s=0.05)
 
@@ -76,33 +76,6 @@ async def test_a_run_that_is_cancelled_at_the_end_is_handed_over_and_its_readers
     assert following == whole[found.after :]
     state = json.loads((await heir.look(str(shown.run_id), TENANT)).document)["state"]
     assert state == "cancelled"
-
-
-class LateHandle:
-    """A run that tells its events only when it may."""
-
-    def __init__(self, behind, may):
-        self._behind = behind
-        self._may = may
-
-    def __getattr__(self, name):
-        return getattr(self._behind, name)
-
-    async def events(self):
-        await self._may.wait()
-        async for event in self._behind.events():
-            yield event
-
-
-class Late:
-    """A deployment of such runs."""
-
-    def __init__(self, behind, may):
-        self._behind = behind
-        self._may = may
-
-    async def start(self, context):
-        return LateHandle(await self._behind.start(context), self._may)
 
 
 async def test_runs_whose_last_events_are_on_their_way_are_waited_for(gate, heir):

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from stageflow_actors.serving import ServingSettings
 from stageflow_actors.serving.desk import Entries, Reading
 from stageflow_actors.serving.event_stream import NOTHING_YET, EventStream
-from stageflow_actors.serving.presence import while_there
+from stageflow_actors.serving.presence import is_cancelled_when_left, while_there
 
 
 class Work:
@@ -30,23 +30,35 @@ class Work:
             self.is_over = True
 
 
+PLAIN = {"type": "http"}
+
+
+def cancelling():
+    """A request that the server cancels when its client goes."""
+    scope = dict(PLAIN)
+    is_cancelled_when_left(scope)
+    return scope
+
+
 async def stays():
     await asyncio.Event().wait()
 
 
-async def test_what_is_done_in_time_is_answered():
+@pytest.mark.parametrize("scope", [PLAIN, cancelling()])
+async def test_what_is_done_in_time_is_answered(scope):
     async def work():
         return "done"
 
-    assert await while_there(stays, work()) == "done"
+    assert await while_there(scope, stays, work()) == "done"
 
 
-async def test_an_error_of_the_work_is_raised():
+@pytest.mark.parametrize("scope", [PLAIN, cancelling()])
+async def test_an_error_of_the_work_is_raised(scope):
     async def work():
         raise KeyError("no such thing")
 
     with pytest.raises(KeyError):
-        await while_there(stays, work())
+        await while_there(scope, stays, work())
 
 
 async def test_it_ends_when_the_client_goes_and_not_with_other_messages():
@@ -57,14 +69,26 @@ async def test_it_ends_when_the_client_goes_and_not_with_other_messages():
         return {"type": next(messages)}
 
     with pytest.raises(ClientDisconnect):
-        await while_there(receive, work.go_on())
+        await while_there(PLAIN, receive, work.go_on())
     assert work.is_over
     assert [*messages] == []
 
 
-async def test_it_has_ended_when_a_server_has_cancelled_it():
+async def test_a_server_that_cancels_is_not_asked_whether_the_client_has_gone():
+    async def is_asked():
+        pytest.fail("it was asked")
+
+    async def work():
+        await asyncio.sleep(0)
+        return "done"
+
+    assert await while_there(cancelling(), is_asked, work()) == "done"
+
+
+@pytest.mark.parametrize("scope", [PLAIN, cancelling()])
+async def test_it_has_ended_when_a_server_has_cancelled_it(scope):
     work = Work()
-    asking = asyncio.create_task(while_there(stays, work.go_on()))
+    asking = asyncio.create_task(while_there(scope, stays, work.go_on()))
     await work.began.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -144,7 +144,7 @@ def _order(request: Request, model: Model, body: RunBody, same: bytes, size: int
 async def _ended(request: Request, model: Model, order: RunOrder) -> Outcome:
     """The run, once it has ended. A client that goes away leaves it as the pipeline says."""
     desk = service_of(request).desk(model.pipeline)
-    shown = await while_there(request.receive, desk.run(order, None))
+    shown = await while_there(request.scope, request.receive, desk.run(order, None))
     note_run(request.scope, shown.run_id)
     return Outcome(shown)
 

@@ -55,7 +55,7 @@ class StreamedAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the run has ended, or the client has gone."""
         with suppress(ClientDisconnect):
-            await while_there(receive, self._send_all(scope, receive, send))
+            await while_there(scope, receive, self._send_all(scope, receive, send))
 
     async def _send_all(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._has_begun = False

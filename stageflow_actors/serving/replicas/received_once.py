@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from stageflow_actors.serving.presence import is_cancelled_when_left
+
 _ASK = "_receive_asgi_messages"
 _STAYS = (b"x-request-disconnect-disabled", b"?1")
 _TELL_OF_BODIES = frozenset({b"content-length", b"transfer-encoding"})
@@ -37,6 +39,7 @@ class ReceivedOnce:
         ask = getattr(receive, _ASK, None)
         if scope["type"] == "http" and ask is not None and _STAYS not in scope["headers"]:
             setattr(receive, _ASK, _until_whole(ask if _has_body(scope) else _nothing))
+            is_cancelled_when_left(scope)
         await self._app(scope, receive, send)
 
 
