@@ -57,7 +57,10 @@ class Callers:
         self._sweeping: asyncio.TimerHandle | None = None
 
     def take(self, caller: str, parcel: Parcel, respond: Respond) -> None:
-        """Take the messages of a ``Channel``; answer with events and reports."""
+        """Take the messages of a ``Channel``: ``RunRequest``, ``Watch`` and ``Reading``.
+
+        What is told is a run, one of ``EVENTS``, ``REPORT``, ``LOST`` and ``PIECES``, and that.
+        """
         self._exchanges.take(caller, parcel, respond)
 
     def follow(self, run: str, log: EventLog) -> None:

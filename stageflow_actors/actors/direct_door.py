@@ -152,7 +152,7 @@ class _Served(asyncio.Protocol):
             return  # nobody is there any more, or asks again by Ray
         if isinstance(told, bytes):
             self._transport.write(frame(number, ANSWER, told))
-        else:  # what was raised is raised again there, and comes back as what it is
+        else:  # what was raised is raised again there, and is told as what it is
             self._transport.write(frame(number, ONLY_BY_RAY, b""))
 
 

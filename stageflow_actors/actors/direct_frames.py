@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 ANSWER, ONLY_BY_RAY = 0, 1
-"""Kinds of replies: here it is; it holds references, which nothing but Ray carries."""
+"""Kinds of replies: here it is; it holds references, or was raised, which only Ray carries."""
 _HEAD = struct.Struct("<IQB")
 _HEAD_BYTES = _HEAD.size
 

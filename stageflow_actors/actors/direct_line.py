@@ -41,7 +41,7 @@ class DirectCall:
         """Call ``callback`` with this, once it is done."""
         self._callback = callback
         if self._is_done:
-            callback(self)
+            asyncio.get_running_loop().call_soon(callback, self)
 
     def result(self) -> bytes:
         """The answer.
@@ -138,7 +138,7 @@ class DirectLine:
         if not data:
             self._break()
             return
-        for number, kind, body in self._frames.feed(data):
+        for number, kind, body in list(self._frames.feed(data)):
             call = self._calls.pop(number, None)
             if call is not None:
                 call.conclude(body if kind == ANSWER else None)

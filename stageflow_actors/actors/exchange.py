@@ -27,7 +27,7 @@ async def answered(take: Callable[[Respond], None]) -> Parcel:
 
     def respond(told: Parcel | Exception) -> None:
         if waiting.done():
-            return  # whoever has called is gone
+            return  # it was given up; who comes again asks for what it has missed
         if isinstance(told, Exception):
             waiting.set_exception(told)
         else:
@@ -67,7 +67,7 @@ class Exchange:
         self._most_bytes = settings.max_bytes_per_call
         self._newest = 0
         self._floor = 0
-        self._seen: set[int] = set()
+        self._seen: dict[int, Exception | None] = {}
         self._number = 0
         self._kept: dict[int, Sequence[Any]] = {}
         self._ready: list[tuple[Any, int]] = []
@@ -78,7 +78,12 @@ class Exchange:
         self.due = 0
 
     def take(self, parcel: Parcel, respond: Respond) -> None:
-        """Begin what a call brings; ``respond`` with replies once there are any."""
+        """Begin what a call brings; ``respond``, on this event loop and maybe at once, with replies
+        as soon as there are any.
+
+        Raises:
+            Exception: what ``begin`` has raised, here or before.
+        """
         post = Post(*unwrap(parcel))
         self.called_at = self._loop.time()
         self._forget(post)
@@ -87,10 +92,8 @@ class Exchange:
         if is_newest:
             self._newest = post.serial
             self.release()
-        if post.number >= self._floor and post.number not in self._seen:
-            self._seen.add(post.number)
-            for message in post.messages:
-                self._begin(message)
+        if post.number >= self._floor:
+            self._begin_once(post)
         again = tuple(self._kept.items()) if post.is_lossy else ()
         if not is_newest:
             self._answer(respond, again)
@@ -100,6 +103,21 @@ class Exchange:
             self._waiting = respond
             if self._ready:
                 self._release_soon()
+
+    def _begin_once(self, post: Post) -> None:
+        """A defect is raised again to who comes again: it must not wait for what will not come."""
+        if post.number in self._seen:
+            defect = self._seen[post.number]
+            if defect is not None:
+                raise defect
+            return
+        self._seen[post.number] = None
+        try:
+            for message in post.messages:
+                self._begin(message)
+        except Exception as error:
+            self._seen[post.number] = error
+            raise
 
     @property
     def is_behind(self) -> bool:
@@ -146,7 +164,7 @@ class Exchange:
         """What the other end will not ask for again."""
         if post.floor > self._floor:
             self._floor = post.floor
-            self._seen = {number for number in self._seen if number >= post.floor}
+            self._seen = {number: e for number, e in self._seen.items() if number >= post.floor}
         self._number = max(self._number, post.have)  # it is behind if this end was made anew
         for number in [number for number in self._kept if number <= post.have]:
             del self._kept[number]

@@ -164,7 +164,7 @@ class RayChildren(Children[RayChildGroup, ChildRequest, ChildReply]):
         self._hire = hire
         self._settings = settings
         self._running: set[asyncio.Task[None]] = set()
-        self._exchanges = Exchanges(self._take, settings)
+        self._exchanges = Exchanges(self._take_message, settings)
 
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
         """Take the messages of a ``Channel``, each a ``ChildRequest``; answer with what has ended:
@@ -172,7 +172,7 @@ class RayChildren(Children[RayChildGroup, ChildRequest, ChildReply]):
         """
         return await answered(partial(self._exchanges.take, caller, parcel))
 
-    def _take(self, exchange: Exchange, request: ChildRequest) -> None:
+    def _take_message(self, exchange: Exchange, request: ChildRequest) -> None:
         exchange.due += 1
         running = asyncio.ensure_future(self._reply(exchange, request))
         self._running.add(running)  # the loop itself holds tasks only weakly

@@ -99,7 +99,7 @@ class StageActor(Direct):
         self._followers = followers
         if self._exchange is None:
             self._exchange = Exchange(self._begin, self._settings)
-            await self.open_door(self._take, self._settings, self._left_alone)
+            await self.open_door(self._take_parcel, self._settings, self._left_alone)
         if self._parent is not None and self._nursery is None:
             self._nursery = open_nursery(self._parent, self._settings)
         if self._preparing is None:
@@ -113,7 +113,7 @@ class StageActor(Direct):
         Raises:
             RuntimeFault: it was meant for another process of the host.
         """
-        return await answered(partial(self._take, epoch, parcel))
+        return await answered(partial(self._take_parcel, epoch, parcel))
 
     @ray.method(concurrency_group=CONTROL, num_returns=2)
     async def take(self, execution: Execution) -> tuple[list[pickle.PickleBuffer], bool]:
@@ -145,7 +145,7 @@ class StageActor(Direct):
         """What each stage that takes batches has counted; a blocked event loop tells it, too."""
         return _batches_of(dict(self._hosts))
 
-    def _take(self, epoch: int, parcel: Parcel, respond: Respond) -> None:
+    def _take_parcel(self, epoch: int, parcel: Parcel, respond: Respond) -> None:
         if epoch != self._epoch or self._exchange is None:
             raise RuntimeFault(
                 f"Executions for process {epoch} of a host came to process {self._epoch}."

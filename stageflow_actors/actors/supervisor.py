@@ -110,7 +110,7 @@ class Supervisor(Direct):
     async def exchange(self, caller: str, parcel: Parcel) -> Parcel:
         """Take the messages of a caller's ``Channel``: ``RunRequest``, ``Watch`` and ``Reading``.
 
-        Answers with what there is to tell of its runs: a run, what that is, and it, packed.
+        Answers with what there is to tell of its runs, as ``Callers`` says it.
         """
         return await answered(partial(self._callers.take, caller, parcel))
 

@@ -13,12 +13,12 @@ Answer = TypeVar("Answer")
 _CANCELLED = "stageflow_actors.cancelled"
 
 
-def is_cancelled_when_left(scope: Scope) -> None:
+def note_server_cancels(scope: Scope) -> None:
     """Take note that the server cancels this request when its client goes, and says nothing else.
 
     That is in ``extensions`` of the request: ASGI 3.0, "Extensions".
     """
-    scope["extensions"] = {**scope.get("extensions", {}), _CANCELLED: {}}
+    scope["extensions"] = {**(scope.get("extensions") or {}), _CANCELLED: {}}
 
 
 async def while_there(
@@ -29,7 +29,7 @@ async def while_there(
     Raises:
         ClientDisconnect: the client has gone.
     """
-    if _CANCELLED in scope.get("extensions", ()):
+    if _CANCELLED in (scope.get("extensions") or ()):
         return await working
     work = asyncio.ensure_future(working)
     leaving = asyncio.ensure_future(_left(receive))

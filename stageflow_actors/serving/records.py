@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -195,10 +195,7 @@ class RunRecord:
         result = await handle.result()
         self._paces.clear()  # what is left is bounded, and needs no reader
         self._tell()
-        try:
-            await self._write_all(handle)
-        except Exception:  # the result is worth more than the events
-            logger.exception("The events of run %s are not complete.", self.run_id)
+        await self._write_all(handle)
         self._end(result)
         when_ended(self)
 
@@ -225,20 +222,33 @@ class RunRecord:
 
     async def _record_events(self, handle: RunHandle) -> None:
         reveal = self._settings.reveal_failures
-        async for event in handle.events():
-            if event.type != PIECE:  # the piece itself says more
-                self.tape.append(event.type, event_document(event, reveal=reveal))
-                self._tell()
+        with self._as_far_as_it_goes():
+            async for event in handle.events():
+                if event.type != PIECE:  # the piece itself says more
+                    self.tape.append(event.type, event_document(event, reveal=reveal))
+                    self._tell()
 
     async def _record_pieces(self, stream: AsyncGenerator[StreamPiece]) -> None:
-        async with aclosing(stream) as pieces:
-            async for piece in pieces:
-                document, blob = piece_parts(piece)
-                self.tape.append_piece(PIECE, document, piece.audience, blob)
-                self._tell()
-                while self._is_far_ahead():
-                    await self.news()
-                await asyncio.sleep(0)  # who waits for a piece gets it before all others have come
+        with self._as_far_as_it_goes():
+            async with aclosing(stream) as pieces:
+                async for piece in pieces:
+                    await self._record_piece(piece)
+
+    async def _record_piece(self, piece: StreamPiece) -> None:
+        document, blob = piece_parts(piece)
+        self.tape.append_piece(PIECE, document, piece.audience, blob)
+        self._tell()
+        while self._is_far_ahead():
+            await self.news()
+        await asyncio.sleep(0)  # who waits for a piece gets it before all others have come
+
+    @contextmanager
+    def _as_far_as_it_goes(self) -> Iterator[None]:
+        """The result is worth more than the events, and they are not worth less for a defect."""
+        try:
+            yield
+        except Exception:
+            logger.exception("The events of run %s are not complete.", self.run_id)
 
     def _is_far_ahead(self) -> bool:
         """Of everybody who sets the pace."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from uuid import uuid4
+
+import pytest
 
 from stageflow_actors.model.streaming import Audience, StreamPiece
 from stageflow_actors.serving import ServingSettings
@@ -60,6 +63,35 @@ async def test_who_comes_while_the_events_of_an_ended_run_are_written_has_each_o
         types = [type_ for _number, type_ in await rest(desk, shown)]
     assert types.count("pipeline.started") == 1
     assert types[-1] == "run.ended"
+
+
+class Unspeakable:
+    """A deployment of runs whose events cannot be told."""
+
+    def __init__(self, behind):
+        self._behind = behind
+
+    async def start(self, context):
+        handle = await self._behind.start(context)
+
+        async def events():
+            raise ValueError("no words for it")
+            yield
+
+        return SimpleNamespace(
+            run_id=handle.run_id, is_done=False, result=handle.result, stream=handle.stream,
+            events=events,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+async def test_pieces_are_told_where_events_cannot_be(is_watched):
+    gate, settings = Gate(), ServingSettings()
+    async with desk_of(gate, settings) as behind:
+        desk = RunDesk("gated", gate.pipeline(), Unspeakable(behind._deployment), settings)
+        shown = await desk.run(order(is_watched=is_watched), None)
+        types = [type_ for _number, type_ in await rest(desk, shown)]
+    assert types == ["stream.token", "stream.token", "run.ended"]
 
 
 class Flood:

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from stageflow_actors.serving import ServingSettings
 from stageflow_actors.serving.desk import Entries, Reading
 from stageflow_actors.serving.event_stream import NOTHING_YET, EventStream
-from stageflow_actors.serving.presence import is_cancelled_when_left, while_there
+from stageflow_actors.serving.presence import note_server_cancels, while_there
 
 
 class Work:
@@ -36,7 +36,7 @@ PLAIN = {"type": "http"}
 def cancelling():
     """A request that the server cancels when its client goes."""
     scope = dict(PLAIN)
-    is_cancelled_when_left(scope)
+    note_server_cancels(scope)
     return scope
 
 
@@ -75,14 +75,26 @@ async def test_it_ends_when_the_client_goes_and_not_with_other_messages():
 
 
 async def test_a_server_that_cancels_is_not_asked_whether_the_client_has_gone():
+    asked = []
+
     async def is_asked():
-        pytest.fail("it was asked")
+        asked.append("asked")
+        await stays()
 
     async def work():
         await asyncio.sleep(0)
         return "done"
 
     assert await while_there(cancelling(), is_asked, work()) == "done"
+    assert asked == []
+
+
+async def test_a_request_may_say_that_there_are_no_extensions_and_keeps_those_there_are():
+    none, other = ({"type": "http", "extensions": each} for each in (None, {"http.trailers": {}}))
+    assert await while_there(none, stays, asyncio.sleep(0, "done")) == "done"
+    for scope in (none, other):
+        note_server_cancels(scope)
+    assert "http.trailers" in other["extensions"]
 
 
 @pytest.mark.parametrize("scope", [PLAIN, cancelling()])

@@ -18,8 +18,8 @@ class Foreseen:
     It counts what this replica asks for, and takes note of what the keeper says. Others ask, too,
     so the keeper has less room, never more: whoever is refused here would be refused there, once
     those that came before have been asked for; and when the time that is said has passed, the next
-    one is asked for. That time may be too long while answers are on their way: whoever they refuse
-    has used nothing.
+    one is asked for. While a refusal is on its way the keeper may have more room, and that time may
+    be too long: whoever it refuses has used nothing.
     """
 
     __slots__ = ("_clock", "_rate")

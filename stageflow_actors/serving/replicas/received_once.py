@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from stageflow_actors.serving.presence import is_cancelled_when_left
+from stageflow_actors.serving.presence import note_server_cancels
 
 _ASK = "_receive_asgi_messages"
 _STAYS = (b"x-request-disconnect-disabled", b"?1")
@@ -27,8 +27,9 @@ class ReceivedOnce:
     client has gone. Where it does not, as the client wishes, both are made. A request that has no
     body (RFC 9112, section 6.3) needs none at all.
 
-    The function that asks is an attribute of Serve's own. Where a version of Serve has none of that
-    name, or calls none, everything is as it was without this.
+    So nobody has to listen for the client to go, and that is noted with the request. The function
+    that asks is an attribute of Serve's own. Where a version of Serve has none of that name,
+    everything is as it was without this.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -39,7 +40,7 @@ class ReceivedOnce:
         ask = getattr(receive, _ASK, None)
         if scope["type"] == "http" and ask is not None and _STAYS not in scope["headers"]:
             setattr(receive, _ASK, _until_whole(ask if _has_body(scope) else _nothing))
-            is_cancelled_when_left(scope)
+            note_server_cancels(scope)
         await self._app(scope, receive, send)
 
 
