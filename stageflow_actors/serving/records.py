@@ -23,6 +23,9 @@ from stageflow_actors.serving.tape import ENDED, Tape, to_json
 
 logger = logging.getLogger("stageflow_actors.serving")
 
+_ANSWERED_S = 0.001
+"""By then who waits for a run has its result: what nobody reads yet is written after that."""
+
 
 class KeptRun(NamedTuple):
     """A run that ended ``age_s`` seconds ago, as it travels to another process."""
@@ -40,11 +43,12 @@ class KeptRun(NamedTuple):
 class RunRecord:
     """A run, whom it belongs to, and what clients may see of it.
 
-    ``waiting`` counts the requests that wait for its end; ``refusal`` is why it was not even begun.
-    ``trace_id`` is shown where it is traced.
+    ``verdict`` is done once there is a result to show, ``ending`` once all of it is on the tape.
+    ``waiting`` counts the requests that wait for the first; ``refusal`` is why it was not even
+    begun. ``trace_id`` is shown where it is traced.
 
-    Its events and pieces are written to the tape when somebody watches, or when it ends. From then
-    on the record holds bytes alone, and lets go of the run.
+    Its events and pieces are written to the tape when somebody watches, or when it has ended, once
+    who waits for it was answered. From then on the record holds bytes, and lets go of the run.
     """
 
     __slots__ = (
@@ -65,6 +69,7 @@ class RunRecord:
         "tape",
         "tenant",
         "trace_id",
+        "verdict",
         "waiting",
     )
 
@@ -84,6 +89,7 @@ class RunRecord:
         self.document = b""
         self.tape = Tape(settings.max_event_bytes, settings.max_tape_bytes)
         self.ending: asyncio.Task[None] | None = None
+        self.verdict: asyncio.Future[None] | None = None
         self.waiting = 0
         self.refusal: AdmissionRefusedError | None = None
         self.trace_id: str | None = None
@@ -123,13 +129,23 @@ class RunRecord:
         return self.state != RUNNING
 
     @property
+    def is_written(self) -> bool:
+        """Whether it has ended, and all of it is on the tape."""
+        return self._handle is None
+
+    @property
     def size(self) -> int:
-        """Bytes that it holds once it has ended."""
+        """Bytes that it holds once it is written."""
         return len(self.document) + self.tape.size
 
-    def conclude(self, when_ended: Callable[[RunRecord], None]) -> None:
-        """Wait for the result in a task of its own, and call ``when_ended`` then."""
-        self.ending = asyncio.create_task(self._conclude(when_ended))
+    def conclude(
+        self, ended: Callable[[RunRecord], None], written: Callable[[RunRecord], None]
+    ) -> None:
+        """Wait for the result in a task of its own, call ``ended`` then, and ``written`` once all
+        is on the tape.
+        """
+        self.verdict = asyncio.get_running_loop().create_future()
+        self.ending = asyncio.create_task(self._conclude(ended, written))
 
     def watch(self) -> None:
         """Write to the tape from now on, as it comes."""
@@ -164,7 +180,7 @@ class RunRecord:
 
     async def cancel(self, reason: str) -> bool:
         """Ask it to stop; ``False`` if it has ended."""
-        if self._handle is None:
+        if self._handle is None or self.is_ended:
             return False
         self._is_cancelling = True
         await self._handle.cancel(reason)
@@ -189,36 +205,46 @@ class RunRecord:
             "links": {"self": path, "events": f"{path}/events"},
         }
 
-    async def _conclude(self, when_ended: Callable[[RunRecord], None]) -> None:
-        handle = self._handle
+    async def _conclude(
+        self, ended: Callable[[RunRecord], None], written: Callable[[RunRecord], None]
+    ) -> None:
+        handle, verdict = self._handle, self.verdict
         assert handle is not None, "it has not ended"
-        result = await handle.result()
+        assert verdict is not None, "it is to come"
+        try:
+            self._show(await handle.result())
+            ended(self)
+        finally:  # whatever happens, nobody waits for ever
+            verdict.set_result(None)
         self._paces.clear()  # what is left is bounded, and needs no reader
         self._tell()
         await self._write_all(handle)
-        self._end(result)
-        when_ended(self)
+        self._close_tape()
+        written(self)
 
-    def _end(self, result: RunResult) -> None:
+    def _show(self, result: RunResult) -> None:
         self.refusal = refusal_of(result)
         self.state, self._started_at = result.status.value, result.started_at
         ended = {"ended_at": rfc3339(result.ended_at), "duration_ms": result.duration_ms}
         told = result_document(result, reveal=self._settings.reveal_failures)
         self.document = to_json({**self._head(), "cancelling": False, **ended, "result": told})
-        last: dict[str, Any] = {"run_id": str(self.run_id), "state": self.state}
-        if self.tape.dropped:
-            last["events_dropped"] = self.tape.dropped
-        self.tape.append(ENDED, last)
-        self._handle = self._recording = None
-        self._tell()
 
     async def _write_all(self, handle: RunHandle) -> None:
         if self._recording is not None:
             await self._recording
             return
         self._recording = self.ending  # whoever comes to watch now is not to begin again
+        await asyncio.sleep(_ANSWERED_S)
         await self._record_events(handle)
         await self._record_pieces(handle.stream(None))
+
+    def _close_tape(self) -> None:
+        last: dict[str, Any] = {"run_id": str(self.run_id), "state": self.state}
+        if self.tape.dropped:
+            last["events_dropped"] = self.tape.dropped
+        self.tape.append(ENDED, last)
+        self._handle = self._recording = None
+        self._tell()
 
     async def _record_events(self, handle: RunHandle) -> None:
         reveal = self._settings.reveal_failures

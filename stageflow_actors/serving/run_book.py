@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
@@ -60,6 +61,10 @@ class RunBook:
             self._leave(record)
             self._go(self._retention.keep(record.run_id, record.size, time.monotonic()))
 
+    def written(self, record: RunRecord) -> None:
+        """Take note that all of a run is on its tape, which needs room, too."""
+        self._go(self._retention.resize(record.run_id, record.size))
+
     def take(self, ended: Iterable[tuple[RunRecord, float]]) -> None:
         """Keep runs that ended elsewhere, so many seconds ago, and are not here."""
         taken = []
@@ -68,14 +73,19 @@ class RunBook:
             taken.append((record.run_id, record.size, age_s))
         self._go(self._retention.inherit(taken, time.monotonic()))
 
-    def ended_runs(self) -> list[tuple[RunRecord, float]]:
-        """Every run that is kept, and how many seconds ago it ended."""
+    def written_runs(self) -> list[tuple[RunRecord, float]]:
+        """Every run of which all is kept, and how many seconds ago it ended."""
         now = time.monotonic()
         return [
             (record, self._retention.age_s(record.run_id, now))
             for record in self._records.values()
-            if record.is_ended
+            if record.is_written
         ]
+
+    def endings(self) -> list[asyncio.Task[None]]:
+        """What is done once a run is written, of each that is not."""
+        endings = (each.ending for each in self._records.values() if not each.is_written)
+        return [each for each in endings if each is not None]
 
     def sweep(self) -> None:
         """Let go of those that were kept long enough."""

@@ -65,6 +65,21 @@ async def test_who_comes_while_the_events_of_an_ended_run_are_written_has_each_o
     assert types[-1] == "run.ended"
 
 
+async def test_who_waits_for_a_run_is_answered_before_its_events_are_written_and_it_is_kept():
+    gate, may, settings = Gate(), asyncio.Event(), ServingSettings()
+    async with desk_of(gate, settings) as behind:
+        desk = RunDesk("gated", gate.pipeline(), Late(behind._deployment, may), settings)
+        shown = await desk.run(order(), None)
+        assert shown.state == "ok"
+        kept = desk.stats()
+        assert (kept.live, kept.kept.runs, kept.kept.bytes) == (0, 1, len(shown.document))
+        assert not (await desk.read(reading(shown))).is_over
+        may.set()
+        types = [type_ for _number, type_ in await rest(desk, shown)]
+        assert types[-1] == "run.ended"
+        assert desk.stats().kept.bytes > len(shown.document)
+
+
 class Unspeakable:
     """A deployment of runs whose events cannot be told."""
 
