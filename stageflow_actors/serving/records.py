@@ -163,9 +163,10 @@ class RunRecord:
     def pace(self, reader: str, number: int) -> None:
         """Have stages wait where they stream while nobody who says so has read on.
 
-        Of several readers the one that is ahead sets the pace.
+        Of several readers the one that is ahead sets the pace. Nobody does once the run has ended.
         """
-        self._paces[reader] = number
+        if not self.is_ended:
+            self._paces[reader] = number
         self._tell()
 
     def leave(self, reader: str) -> None:

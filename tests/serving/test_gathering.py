@@ -80,6 +80,17 @@ async def test_who_waits_for_a_run_is_answered_before_its_events_are_written_and
         assert desk.stats().kept.bytes > len(shown.document)
 
 
+async def test_an_ended_run_is_written_to_its_end_whether_its_reader_reads_on_or_not():
+    gate, may, settings = Gate(), asyncio.Event(), ServingSettings(stream_window_bytes=1)
+    async with desk_of(gate, settings) as behind:
+        desk = RunDesk("gated", gate.pipeline(), Late(behind._deployment, may), settings)
+        shown = await desk.run(order(), None)
+        await desk.read(reading(shown)._replace(reader="who is gone"))
+        may.set()
+        async with asyncio.timeout(30.0):
+            assert (await rest(desk, shown))[-1][1] == "run.ended"
+
+
 class Unspeakable:
     """A deployment of runs whose events cannot be told."""
 
