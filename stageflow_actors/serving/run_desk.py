@@ -133,6 +133,8 @@ class RunDesk:
         record.watch()
         if reading.reader is not None:
             record.pace(reading.reader, min(reading.after, len(record.tape)))
+        while record.is_ended and not record.is_written and reading.after > len(record.tape):
+            await record.news()  # what it asks for may be written in a moment
         due, gathers = time.monotonic() + reading.wait_s, reading.wait_s > 0
         after = reading.after
         while True:
