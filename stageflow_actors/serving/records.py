@@ -23,9 +23,6 @@ from stageflow_actors.serving.tape import ENDED, Tape, to_json
 
 logger = logging.getLogger("stageflow_actors.serving")
 
-_ANSWERED_S = 0.001
-"""By then who waits for a run has its result: what nobody reads yet is written after that."""
-
 
 class KeptRun(NamedTuple):
     """A run that ended ``age_s`` seconds ago, as it travels to another process."""
@@ -43,12 +40,11 @@ class KeptRun(NamedTuple):
 class RunRecord:
     """A run, whom it belongs to, and what clients may see of it.
 
-    ``verdict`` is done once there is a result to show, ``ending`` once all of it is on the tape.
-    ``waiting`` counts the requests that wait for the first; ``refusal`` is why it was not even
-    begun. ``trace_id`` is shown where it is traced.
+    ``waiting`` counts the requests that wait for its end; ``refusal`` is why it was not even begun.
+    ``trace_id`` is shown where it is traced.
 
-    Its events and pieces are written to the tape when somebody watches, or when it has ended, once
-    who waits for it was answered. From then on the record holds bytes, and lets go of the run.
+    Its events and pieces are written to the tape when somebody watches, or when it ends. From then
+    on the record holds bytes alone, and lets go of the run.
     """
 
     __slots__ = (
@@ -69,7 +65,6 @@ class RunRecord:
         "tape",
         "tenant",
         "trace_id",
-        "verdict",
         "waiting",
     )
 
@@ -89,7 +84,6 @@ class RunRecord:
         self.document = b""
         self.tape = Tape(settings.max_event_bytes, settings.max_tape_bytes)
         self.ending: asyncio.Task[None] | None = None
-        self.verdict: asyncio.Future[None] | None = None
         self.waiting = 0
         self.refusal: AdmissionRefusedError | None = None
         self.trace_id: str | None = None
@@ -129,23 +123,13 @@ class RunRecord:
         return self.state != RUNNING
 
     @property
-    def is_written(self) -> bool:
-        """Whether it has ended, and all of it is on the tape."""
-        return self._handle is None
-
-    @property
     def size(self) -> int:
-        """Bytes that it holds once it is written."""
+        """Bytes that it holds once it has ended."""
         return len(self.document) + self.tape.size
 
-    def conclude(
-        self, ended: Callable[[RunRecord], None], written: Callable[[RunRecord], None]
-    ) -> None:
-        """Wait for the result in a task of its own, call ``ended`` then, and ``written`` once all
-        is on the tape.
-        """
-        self.verdict = asyncio.get_running_loop().create_future()
-        self.ending = asyncio.create_task(self._conclude(ended, written))
+    def conclude(self, when_ended: Callable[[RunRecord], None]) -> None:
+        """Wait for the result in a task of its own, and call ``when_ended`` then."""
+        self.ending = asyncio.create_task(self._conclude(when_ended))
 
     def watch(self) -> None:
         """Write to the tape from now on, as it comes."""
@@ -163,10 +147,9 @@ class RunRecord:
     def pace(self, reader: str, number: int) -> None:
         """Have stages wait where they stream while nobody who says so has read on.
 
-        Of several readers the one that is ahead sets the pace. Nobody does once the run has ended.
+        Of several readers the one that is ahead sets the pace.
         """
-        if not self.is_ended:
-            self._paces[reader] = number
+        self._paces[reader] = number
         self._tell()
 
     def leave(self, reader: str) -> None:
@@ -181,7 +164,7 @@ class RunRecord:
 
     async def cancel(self, reason: str) -> bool:
         """Ask it to stop; ``False`` if it has ended."""
-        if self._handle is None or self.is_ended:
+        if self._handle is None:
             return False
         self._is_cancelling = True
         await self._handle.cancel(reason)
@@ -206,46 +189,36 @@ class RunRecord:
             "links": {"self": path, "events": f"{path}/events"},
         }
 
-    async def _conclude(
-        self, ended: Callable[[RunRecord], None], written: Callable[[RunRecord], None]
-    ) -> None:
-        handle, verdict = self._handle, self.verdict
+    async def _conclude(self, when_ended: Callable[[RunRecord], None]) -> None:
+        handle = self._handle
         assert handle is not None, "it has not ended"
-        assert verdict is not None, "it is to come"
-        try:
-            self._show(await handle.result())
-            ended(self)
-        finally:  # whatever happens, nobody waits for ever
-            verdict.set_result(None)
+        result = await handle.result()
         self._paces.clear()  # what is left is bounded, and needs no reader
         self._tell()
         await self._write_all(handle)
-        self._close_tape()
-        written(self)
+        self._end(result)
+        when_ended(self)
 
-    def _show(self, result: RunResult) -> None:
+    def _end(self, result: RunResult) -> None:
         self.refusal = refusal_of(result)
         self.state, self._started_at = result.status.value, result.started_at
         ended = {"ended_at": rfc3339(result.ended_at), "duration_ms": result.duration_ms}
         told = result_document(result, reveal=self._settings.reveal_failures)
         self.document = to_json({**self._head(), "cancelling": False, **ended, "result": told})
-
-    async def _write_all(self, handle: RunHandle) -> None:
-        if self._recording is not None:
-            await self._recording
-            return
-        self._recording = self.ending  # whoever comes to watch now is not to begin again
-        await asyncio.sleep(_ANSWERED_S)
-        await self._record_events(handle)
-        await self._record_pieces(handle.stream(None))
-
-    def _close_tape(self) -> None:
         last: dict[str, Any] = {"run_id": str(self.run_id), "state": self.state}
         if self.tape.dropped:
             last["events_dropped"] = self.tape.dropped
         self.tape.append(ENDED, last)
         self._handle = self._recording = None
         self._tell()
+
+    async def _write_all(self, handle: RunHandle) -> None:
+        if self._recording is not None:
+            await self._recording
+            return
+        self._recording = self.ending  # whoever comes to watch now is not to begin again
+        await self._record_events(handle)
+        await self._record_pieces(handle.stream(None))
 
     async def _record_events(self, handle: RunHandle) -> None:
         reveal = self._settings.reveal_failures

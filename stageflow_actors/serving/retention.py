@@ -65,18 +65,6 @@ class Retention(Generic[Key]):
             return [*gone, key]
         return [*gone, *self._make_room()]
 
-    def resize(self, key: Key, size: int) -> list[Key]:
-        """One that may be kept has another size now; gives those that go, as ``keep``."""
-        kept = self._kept.get(key)
-        if kept is None:
-            return []
-        self._bytes += size - kept.size
-        self._kept[key] = kept._replace(size=size)
-        if size > self._max_bytes:
-            self._crowd_out(key)
-            return [key]
-        return self._make_room()
-
     def inherit(self, ended: Iterable[tuple[Key, int, float]], now: float) -> list[Key]:
         """Keep what ended elsewhere: a key, its size, and how many seconds ago. It stands among the
         others as if it had ended here, so it takes the room of none that ended later. As ``keep``,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
@@ -61,10 +60,6 @@ class RunBook:
             self._leave(record)
             self._go(self._retention.keep(record.run_id, record.size, time.monotonic()))
 
-    def written(self, record: RunRecord) -> None:
-        """Take note that all of a run is on its tape, which needs room, too."""
-        self._go(self._retention.resize(record.run_id, record.size))
-
     def take(self, ended: Iterable[tuple[RunRecord, float]]) -> None:
         """Keep runs that ended elsewhere, so many seconds ago, and are not here."""
         taken = []
@@ -73,19 +68,14 @@ class RunBook:
             taken.append((record.run_id, record.size, age_s))
         self._go(self._retention.inherit(taken, time.monotonic()))
 
-    def written_runs(self) -> list[tuple[RunRecord, float]]:
-        """Every run of which all is kept, and how many seconds ago it ended."""
+    def ended_runs(self) -> list[tuple[RunRecord, float]]:
+        """Every run that is kept, and how many seconds ago it ended."""
         now = time.monotonic()
         return [
             (record, self._retention.age_s(record.run_id, now))
             for record in self._records.values()
-            if record.is_written
+            if record.is_ended
         ]
-
-    def endings(self) -> list[asyncio.Task[None]]:
-        """What is done once a run is written, of each that is not."""
-        endings = (each.ending for each in self._records.values() if not each.is_written)
-        return [each for each in endings if each is not None]
 
     def sweep(self) -> None:
         """Let go of those that were kept long enough."""

@@ -60,7 +60,9 @@ class RunDesk:
         self._is_taking = False
         if self._sweeping is not None:
             self._sweeping.cancel()
-        await self._drain()
+        endings = [each.ending for each in self._book.live() if each.ending is not None]
+        if endings:
+            await asyncio.wait(endings, timeout=self._settings.drain_s)
         for record in self._book.live():
             await record.cancel(_CLOSING)
 
@@ -72,10 +74,12 @@ class RunDesk:
         """The runs that have ended, for whoever takes over; those that were cancelled at the end
         have ``drain_s`` to get there.
         """
-        await self._drain()
+        endings = [each.ending for each in self._book.live() if each.ending is not None]
+        if endings:
+            await asyncio.wait(endings, timeout=self._settings.drain_s)
         return [
             record.kept(self._claims.key_of(record), age_s)
-            for record, age_s in self._book.written_runs()
+            for record, age_s in self._book.ended_runs()
         ]
 
     def take(self, runs: Iterable[KeptRun]) -> None:
@@ -133,15 +137,13 @@ class RunDesk:
         record.watch()
         if reading.reader is not None:
             record.pace(reading.reader, min(reading.after, len(record.tape)))
-        while record.is_ended and not record.is_written and reading.after > len(record.tape):
-            await record.news()  # what it asks for may be written in a moment
         due, gathers = time.monotonic() + reading.wait_s, reading.wait_s > 0
         after = reading.after
         while True:
             found = record.tape.after(after, reading.max_bytes)
             shown = seen_by(found, reading.audiences)
             last = found[-1].number if found else after
-            is_over = record.is_written and last == len(record.tape)
+            is_over = record.is_ended and last == len(record.tape)
             read = Entries(shown, last, record.tape.bytes_after(last), is_over)
             if is_over or _is_urgent(read):
                 return read
@@ -194,15 +196,15 @@ class RunDesk:
             if refusal is not None:
                 self._book.forget(record)
                 raise problem_of(refusal)
-        record.conclude(self._book.ended, self._book.written)
+        record.conclude(self._book.ended)
         return record
 
     async def _wait(self, record: RunRecord, limit_s: float | None, *, cancels: bool) -> None:
         """Until the run has ended, or ``limit_s`` is up."""
-        assert record.verdict is not None, "it was started"
+        assert record.ending is not None, "it was started"
         record.waiting += 1
         try:
-            await asyncio.wait({record.verdict}, timeout=limit_s)
+            await asyncio.wait({record.ending}, timeout=limit_s)
         except asyncio.CancelledError:
             if cancels:
                 await record.cancel(_GONE)
@@ -219,11 +221,6 @@ class RunDesk:
             refused = too_fast(rated(self._rate, tenant, time.monotonic()))
             if refused is not None:
                 raise refused
-
-    async def _drain(self) -> None:
-        """Let runs end, and be written down."""
-        if endings := self._book.endings():
-            await asyncio.wait(endings, timeout=self._settings.drain_s)
 
     async def _sweep(self) -> None:
         while True:

@@ -10,7 +10,6 @@ import pytest
 
 from stageflow_actors.model.streaming import Audience, StreamPiece
 from stageflow_actors.serving import ServingSettings
-from stageflow_actors.serving.faults import Fault, ProblemError
 from stageflow_actors.serving.records import RunRecord
 from stageflow_actors.serving.run_desk import RunDesk
 from tests.serving.desks import Gate, Late, desk_of, order, reading, rest
@@ -64,47 +63,6 @@ async def test_who_comes_while_the_events_of_an_ended_run_are_written_has_each_o
         types = [type_ for _number, type_ in await rest(desk, shown)]
     assert types.count("pipeline.started") == 1
     assert types[-1] == "run.ended"
-
-
-async def test_who_waits_for_a_run_is_answered_before_its_events_are_written_and_it_is_kept():
-    gate, may, settings = Gate(), asyncio.Event(), ServingSettings()
-    async with desk_of(gate, settings) as behind:
-        desk = RunDesk("gated", gate.pipeline(), Late(behind._deployment, may), settings)
-        shown = await desk.run(order(), None)
-        assert shown.state == "ok"
-        kept = desk.stats()
-        assert (kept.live, kept.kept.runs, kept.kept.bytes) == (0, 1, len(shown.document))
-        assert not (await desk.read(reading(shown))).is_over
-        may.set()
-        types = [type_ for _number, type_ in await rest(desk, shown)]
-        assert types[-1] == "run.ended"
-        assert desk.stats().kept.bytes > len(shown.document)
-
-
-async def test_who_goes_on_behind_what_is_written_of_an_ended_run_waits_for_it():
-    gate, may, settings = Gate(), asyncio.Event(), ServingSettings()
-    async with desk_of(gate, settings) as behind:
-        desk = RunDesk("gated", gate.pipeline(), Late(behind._deployment, may), settings)
-        shown = await desk.run(order(), None)
-        going_on, beyond = (asyncio.ensure_future(desk.read(reading(shown, n))) for n in (4, 99))
-        await asyncio.sleep(0)
-        assert not (going_on.done() or beyond.done())
-        may.set()
-        assert (await going_on).entries[0].number == 5
-        with pytest.raises(ProblemError) as refused:
-            await beyond
-        assert refused.value.fault is Fault.CURSOR
-
-
-async def test_an_ended_run_is_written_to_its_end_whether_its_reader_reads_on_or_not():
-    gate, may, settings = Gate(), asyncio.Event(), ServingSettings(stream_window_bytes=1)
-    async with desk_of(gate, settings) as behind:
-        desk = RunDesk("gated", gate.pipeline(), Late(behind._deployment, may), settings)
-        shown = await desk.run(order(), None)
-        await desk.read(reading(shown)._replace(reader="who is gone"))
-        may.set()
-        async with asyncio.timeout(30.0):
-            assert (await rest(desk, shown))[-1][1] == "run.ended"
 
 
 class Unspeakable:

@@ -39,7 +39,7 @@ async def test_who_reads_a_run_that_has_just_ended_reads_on_when_a_full_book_is_
 ):
     _, runs = await left_by(gate, *[order()] * 3)
     shown = await heir.run(order(), None)
-    first = await heir.read(reading(shown, wait_s=30.0, max_bytes=1))
+    first = await heir.read(reading(shown, max_bytes=1))
     heir.take(runs)
     following = await rest(heir, shown, first.after)
     assert [number for number, _type in following] == [*range(2, following[-1][0] + 1)]

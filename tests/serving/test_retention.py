@@ -11,9 +11,7 @@ from stageflow_actors.serving.retention import Retention
 KEPT_S, MAX_RUNS, MAX_BYTES = 10.0, 3, 100
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["keep", "resize", "expire", "inherit"]),
-        st.integers(0, 120),
-        st.integers(0, 6),
+        st.sampled_from(["keep", "expire", "inherit"]), st.integers(0, 120), st.integers(0, 6)
     ),
     max_size=30,
 )
@@ -31,18 +29,6 @@ def test_it_keeps_exactly_the_last_that_fit_and_are_young(steps):
         if step == "expire":
             assert retention.expire(now) == gone
             kept = young
-        elif step == "resize":
-            named = number - 1  # often one that is kept, else one that is not
-            rest = [(key, size if key == named else was, at) for key, was, at in kept]
-            if size > MAX_BYTES:
-                rest = [each for each in rest if each[0] != named]
-            while sum(each[1] for each in rest) > MAX_BYTES:
-                rest.pop(0)
-            keys = [each[0] for each in rest]
-            crowded_out += len(kept) - len(rest)
-            expired -= len(kept) - len(young)  # nobody has looked at the clock
-            assert retention.resize(named, size) == [e[0] for e in kept if e[0] not in keys]
-            kept = rest
         elif step == "inherit":
             kept = young
             news = [(f"{number}.{each}", size // 2, now - 2.0 * each) for each in range(6)]
